@@ -1,0 +1,89 @@
+"""What can go wrong, as data, and whose fault it is.
+
+Receives nothing from other stages; every stage reports through it. Three roots, three exit statuses:
+
+* the spec is wrong: :class:`SpecError`, a list of :class:`Problem`, exit status 1;
+* the machine can't (toolchain, kernel, privilege, disk): :class:`MachineError`, exit status 3;
+* we have a bug: anything else that escapes, exit status 70 (EX_SOFTWARE).
+
+A wrong command line is argparse's own, exit status 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+EXIT_SPEC = 1
+EXIT_USAGE = 2
+EXIT_MACHINE = 3
+EXIT_BUG = 70
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in a spec: ``line`` and ``column`` count from 1; ``column`` in characters."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. ``path`` names the node (``events.open.fields.path``), ``message`` says what is wrong and what was
+    expected, ``near`` holds at most three names that were perhaps meant, ``hint`` a way out."""
+
+    mark: Mark
+    path: str
+    message: str
+    near: tuple[str, ...] = ()
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.mark}: {self.path}: " if self.path else f"{self.mark}: "
+        near = f"; did you mean {' or '.join(self.near)}?" if self.near else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.message}{near}{hint}"
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "file": self.mark.file,
+            "line": self.mark.line,
+            "column": self.mark.column,
+            "path": self.path,
+            "message": self.message,
+            "near": list(self.near),
+            "hint": self.hint,
+        }
+
+
+class EbpfgenError(Exception):
+    """The root of what ebpfgen reports without a traceback."""
+
+    exit_status = EXIT_BUG
+
+
+class SpecError(EbpfgenError):
+    """The spec is wrong; ``problems`` are sorted by place."""
+
+    exit_status = EXIT_SPEC
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems), key=lambda p: (p.mark, p.path, p.message))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class MachineError(EbpfgenError):
+    """The machine can't: a tool is missing, the kernel refuses, a privilege lacks, the disk is full."""
+
+    exit_status = EXIT_MACHINE
+
+
+def near_misses(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
+    """The names among ``known`` that ``name`` may have been meant for, best first."""
+    return tuple(difflib.get_close_matches(name, list(known), n=most, cutoff=0.7))

@@ -1,0 +1,63 @@
+"""What can go wrong at run time, and the exit status it gets.
+
+Receives nothing; every module of the runtime raises these. The command prints the text of an :class:`EbpfrunError` and nothing
+else; whatever other exception escapes is our bug.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_SPEC = 1  # the spec is wrong: said by ebpfgen, passed on
+EXIT_USAGE = 2
+EXIT_MACHINE = 3
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
+EXIT_NOT_FOUND = 127  # as shells do for a command that isn't there
+
+
+class EbpfrunError(Exception):
+    """The root of what ebpfrun reports without a traceback. ``exit_status`` is the command's."""
+
+    exit_status = EXIT_BUG
+
+
+class UsageError(EbpfrunError):
+    """The command line asks for what cannot be."""
+
+    exit_status = EXIT_USAGE
+
+
+class MachineError(EbpfrunError):
+    """This machine can't: kernel, privilege, missing library, full disk."""
+
+    exit_status = EXIT_MACHINE
+
+
+class ArtefactError(MachineError):
+    """What was built is missing, truncated, altered, or of another version."""
+
+
+class AttachError(MachineError):
+    """A probe that is not optional can't be attached here."""
+
+
+class DriverError(MachineError):
+    """A call through the door failed. ``errno`` is positive; ``log`` holds libbpf's and the kernel's words about it."""
+
+    def __init__(self, what: str, errno: int, log: str = "") -> None:
+        import os
+
+        self.what = what
+        self.errno = errno
+        self.log = log
+        text = f"{what}: {os.strerror(errno)}"
+        super().__init__(f"{text}\n{log.rstrip()}" if log.strip() else text)
+
+
+class ClosedError(EbpfrunError):
+    """A tracer was used after it was closed, or before it was opened: a bug of the caller."""
+
+
+class CommandNotFound(EbpfrunError):
+    """The command after ``-c`` can't be started."""
+
+    exit_status = EXIT_NOT_FOUND

@@ -1,0 +1,385 @@
+"""manifest.json, schema 1, as typed values.
+
+Receives the folder of an artefact, returns a :class:`Manifest`. Never loads the artefact, never guesses: another schema
+version, a missing key or a value of the wrong kind is an :class:`~ebpfrun.errors.ArtefactError` that names the place.
+
+The values are named tuples, not dataclasses: importing ``dataclasses`` costs as much as the rest of the start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from .errors import ArtefactError
+
+SCHEMA = 1
+FILE = "manifest.json"
+REBUILD = "rebuild with `ebpfgen build`"
+
+T = TypeVar("T")
+
+
+class Slot(NamedTuple):
+    """A field of a record in memory. ``mark`` is the number of its pair of bits in the record's marks, None without."""
+
+    name: str
+    type: str
+    offset: int
+    size: int
+    mark: int | None = None
+
+
+class Config(NamedTuple):
+    """The block that is set between open and load."""
+
+    size: int
+    fields: tuple[Slot, ...]
+
+
+class Param(NamedTuple):
+    name: str
+    type: str
+    help: str
+    default: bool | int | str
+    min: int | None
+    max: int | None
+
+
+class Event(NamedTuple):
+    id: int
+    name: str
+    summary: str
+    size: int
+    fields: tuple[Slot, ...]
+
+
+class Buckets(NamedTuple):
+    """``kind`` is "log2" or "linear"; ``slots`` is the JSON's "count"; min, max, step are 0 for log2."""
+
+    kind: str
+    slots: int
+    min: int = 0
+    max: int = 0
+    step: int = 0
+
+
+class Struct(NamedTuple):
+    """A map's key or value."""
+
+    size: int
+    fields: tuple[Slot, ...]
+
+
+class Metric(NamedTuple):
+    """``verb``: count sum set add min max observe. ``buckets`` is there for histograms only; ``key`` is None without labels."""
+
+    name: str
+    kind: str
+    verb: str
+    help: str
+    unit: str
+    top: int | None
+    map: str
+    map_type: str
+    max_entries: int
+    buckets: Buckets | None
+    key: Struct | None
+    value: Struct
+
+
+class Map(NamedTuple):
+    name: str
+    type: str
+    max_entries: int
+    key_size: int
+    value_size: int
+
+
+class Program(NamedTuple):
+    """``text`` is the attach point as the spec has it, at ``file``:``line``."""
+
+    name: str
+    section: str
+    kind: str
+    target: dict[str, Any]
+    file: str
+    line: int
+    text: str
+
+
+class One(NamedTuple):
+    """Attach this program (an index into ``Manifest.programs``)."""
+
+    program: int
+    optional: bool
+
+
+class All(NamedTuple):
+    of: tuple[Plan, ...]
+
+
+class First(NamedTuple):
+    """Attach the first that this kernel can."""
+
+    of: tuple[Plan, ...]
+
+
+Plan = One | All | First
+
+
+class Attach(NamedTuple):
+    """How one probe, or one end of a span, is attached."""
+
+    probe: str
+    line: int
+    plan: Plan
+
+
+class Counter(NamedTuple):
+    """A slot of the per-CPU array ``counters`` (the JSON's "index"). ``kind``: produced ring_full map_full absent unpaired
+    truncated faulted; ``of`` names what it counts for."""
+
+    slot: int
+    kind: str
+    of: str
+
+
+class Manifest(NamedTuple):
+    """``folder`` is where it was read; ``ring`` is the ring buffer's size in bytes, 0 without events."""
+
+    folder: str
+    name: str
+    summary: str
+    description: str
+    spec_file: str
+    spec_sha256: str
+    inputs: str
+    built: dict[str, str]
+    files: dict[str, str]
+    ring: int
+    config: Config | None
+    filters: tuple[str, ...]
+    params: tuple[Param, ...]
+    events: tuple[Event, ...]
+    metrics: tuple[Metric, ...]
+    maps: tuple[Map, ...]
+    programs: tuple[Program, ...]
+    attach: tuple[Attach, ...]
+    counters: tuple[Counter, ...]
+    tables: dict[str, dict[int, str]]
+
+    def path(self, file: str) -> str:
+        return os.path.join(self.folder, file)
+
+
+def read(folder: str) -> Manifest:
+    """The manifest of the artefact in ``folder`` (or the path of a manifest.json itself)."""
+    path = folder if os.path.basename(folder) == FILE else os.path.join(folder, FILE)
+    try:
+        with open(path, "rb") as file:
+            data = json.loads(file.read())
+    except FileNotFoundError:
+        raise ArtefactError(f"{path}: there is no artefact here; build it with `ebpfgen build`") from None
+    except OSError as error:
+        raise ArtefactError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError(f"{path}: not a manifest, truncated or altered ({error}); {REBUILD}") from None
+    node = _Node(data, path, "")
+    version = node.number("schema")
+    if version != SCHEMA:
+        raise ArtefactError(f"{path}: this artefact has schema {version}, this ebpfrun reads schema {SCHEMA}; {REBUILD}")
+    return _manifest(node, os.path.dirname(path) or ".")
+
+
+def verify(manifest: Manifest, files: tuple[str, ...]) -> None:
+    """Raises ArtefactError unless each of ``files`` is there with the content that was built."""
+    import hashlib
+
+    for name in files:
+        path = manifest.path(name)
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+        except OSError as error:
+            raise ArtefactError(f"{path}: {error.strerror}; {REBUILD}") from None
+        if digest != manifest.files.get(name):
+            raise ArtefactError(f"{path}: not the file that was built (its sha256 differs from the manifest's); {REBUILD}")
+
+
+class _Node:
+    """A JSON object and its place; each method takes one key and insists on its kind."""
+
+    def __init__(self, data: object, file: str, path: str) -> None:
+        self.file = file
+        self.path = path
+        if not isinstance(data, dict):
+            raise self._wrong("an object", data)
+        self.data = data
+
+    def _wrong(self, expected: str, got: object, key: str = "") -> ArtefactError:
+        place = ".".join(filter(None, (self.path, key))) or "the top level"
+        return ArtefactError(f"{self.file}: {place}: expected {expected}, found {json.dumps(got)[:40]}; {REBUILD}")
+
+    def get(self, key: str, kind: type[T], expected: str) -> T:
+        try:
+            value = self.data[key]
+        except KeyError:
+            place = f"{self.path}: " if self.path else ""
+            raise ArtefactError(f"{self.file}: {place}the key {key!r} is missing; {REBUILD}") from None
+        if not isinstance(value, kind) or (kind is int and value.__class__ is bool):
+            raise self._wrong(expected, value, key)
+        return value
+
+    def text(self, key: str) -> str:
+        return self.get(key, str, "a string")
+
+    def number(self, key: str) -> int:
+        return self.get(key, int, "a whole number")
+
+    def flag(self, key: str) -> bool:
+        return self.get(key, bool, "true or false")
+
+    def maybe_number(self, key: str) -> int | None:
+        return None if self.data.get(key) is None else self.number(key)
+
+    def node(self, key: str) -> _Node:
+        return _Node(self.get(key, dict, "an object"), self.file, f"{self.path}.{key}".lstrip("."))
+
+    def maybe_node(self, key: str) -> _Node | None:
+        return None if self.data.get(key) is None else self.node(key)
+
+    def list(self, key: str, item: Callable[[_Node], T]) -> tuple[T, ...]:
+        items = self.get(key, list, "a list")
+        return tuple(item(_Node(each, self.file, f"{self.path}.{key}[{i}]".lstrip("."))) for i, each in enumerate(items))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        items = self.get(key, list, "a list")
+        for each in items:
+            if not isinstance(each, str):
+                raise self._wrong("strings", items, key)
+        return tuple(items)
+
+    def dictionary(self, key: str) -> dict[str, str]:
+        items = self.get(key, dict, "an object")
+        for each in items.values():
+            if not isinstance(each, str):
+                raise self._wrong("strings", items, key)
+        return items
+
+
+def _manifest(n: _Node, folder: str) -> Manifest:
+    spec = n.node("spec")
+    config = n.maybe_node("config")
+    manifest = Manifest(
+        folder=folder,
+        name=n.text("name"),
+        summary=n.text("summary"),
+        description=n.text("description"),
+        spec_file=spec.text("file"),
+        spec_sha256=spec.text("sha256"),
+        inputs=n.text("inputs"),
+        built=n.dictionary("built"),
+        files=n.dictionary("files"),
+        ring=n.maybe_number("ring") or 0,
+        config=None if config is None else Config(config.number("size"), config.list("fields", _slot)),
+        filters=n.texts("filters"),
+        params=n.list("params", _param),
+        events=n.list("events", _event),
+        metrics=n.list("metrics", _metric),
+        maps=n.list("maps", _map),
+        programs=n.list("programs", _program),
+        attach=n.list("attach", lambda a: Attach(a.text("probe"), a.number("line"), _plan(a.node("plan")))),
+        counters=n.list("counters", lambda c: Counter(c.number("index"), c.text("kind"), c.text("of"))),
+        tables=_tables(n.node("tables")),
+    )
+    for attach in manifest.attach:
+        for one in members(attach.plan):
+            if not 0 <= one.program < len(manifest.programs):
+                raise ArtefactError(f"{n.file}: attach {attach.probe}: there is no program {one.program}; {REBUILD}")
+    return manifest
+
+
+def _slot(n: _Node) -> Slot:
+    return Slot(n.text("name"), n.text("type"), n.number("offset"), n.number("size"), n.maybe_number("mark"))
+
+
+def _param(n: _Node) -> Param:
+    default = n.data.get("default")
+    if not isinstance(default, (bool, int, str)):
+        raise n._wrong("a number, a string, true or false", default, "default")
+    return Param(n.text("name"), n.text("type"), n.text("help"), default, n.maybe_number("min"), n.maybe_number("max"))
+
+
+def _event(n: _Node) -> Event:
+    return Event(n.number("id"), n.text("name"), n.text("summary"), n.number("size"), n.list("fields", _slot))
+
+
+def _metric(n: _Node) -> Metric:
+    buckets = n.maybe_node("buckets")
+    key = n.maybe_node("key")
+    return Metric(
+        name=n.text("name"),
+        kind=n.text("kind"),
+        verb=n.text("verb"),
+        help=n.text("help"),
+        unit=n.text("unit"),
+        top=n.maybe_number("top"),
+        map=n.text("map"),
+        map_type=n.text("map_type"),
+        max_entries=n.number("max_entries"),
+        buckets=None if buckets is None else _buckets(buckets),
+        key=None if key is None else _struct(key),
+        value=_struct(n.node("value")),
+    )
+
+
+def _buckets(n: _Node) -> Buckets:
+    kind = n.text("kind")
+    if kind == "log2":
+        return Buckets(kind, n.number("count"))
+    if kind == "linear":
+        return Buckets(kind, n.number("count"), n.number("min"), n.number("max"), n.number("step"))
+    raise n._wrong("log2 or linear", kind, "kind")
+
+
+def _struct(n: _Node) -> Struct:
+    return Struct(n.number("size"), n.list("fields", _slot))
+
+
+def _map(n: _Node) -> Map:
+    return Map(n.text("name"), n.text("type"), n.number("max_entries"), n.number("key_size"), n.number("value_size"))
+
+
+def _program(n: _Node) -> Program:
+    target = n.node("target").data
+    return Program(
+        n.text("name"), n.text("section"), n.text("kind"), target, n.text("file"), n.number("line"), n.text("text")
+    )
+
+
+def _plan(n: _Node) -> Plan:
+    if "program" in n.data:
+        return One(n.number("program"), n.flag("optional"))
+    if "all" in n.data:
+        return All(n.list("all", _plan))
+    return First(n.list("first", _plan))
+
+
+def members(plan: Plan) -> tuple[One, ...]:
+    """Every program that the plan speaks of, in its order."""
+    if isinstance(plan, One):
+        return (plan,)
+    return tuple(one for each in plan.of for one in members(each))
+
+
+def _tables(n: _Node) -> dict[str, dict[int, str]]:
+    tables = {}
+    for name in n.data:
+        try:
+            tables[name] = {int(number): word for number, word in n.dictionary(name).items()}
+        except ValueError:
+            raise n._wrong("names of numbers", n.data[name], name) from None
+    return tables

@@ -1,8 +1,27 @@
-"""BTF, read lazily: the kernel's types as the checker sees them. (contract; bodies to be written)"""
+"""BTF, read lazily: the kernel's types as the checker sees them.
+
+Receives the bytes of a BTF blob (format: Documentation/bpf/btf.rst of Linux), returns types by id and by name. Nothing but the
+index, :class:`Index`, is read before it is asked for; the index can be kept and given back. Never reads files. Malformed input
+raises :class:`BtfError` and nothing else.
+"""
 
 from __future__ import annotations
 
+import struct
+import sys
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from mmap import mmap
+
+from .problems import MachineError
+
+
+class BtfError(MachineError):
+    """Not BTF, not of this byte order, cut short or altered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +35,7 @@ class Int:
     size: int  # bytes
     signed: bool
     bool: bool = False
-    char: bool = False
+    char: bool = False  # plain char, or what BTF says is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,42 +95,390 @@ class Member:
     bit_size: int  # 0 unless a bit field
 
 
+INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC = range(1, 13)
+FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(13, 20)
+
+_FIXED = {kind: 3 for kind in range(1, 20)} | {INT: 4, ARRAY: 6, VAR: 4, DECL_TAG: 4}
+"""Words of a type before its members, by kind."""
+_EACH = {STRUCT: 3, UNION: 3, ENUM: 2, FUNC_PROTO: 2, DATASEC: 3, ENUM64: 3}
+"""Words of each member."""
+_NAMES_OF = {Struct: (STRUCT, UNION), Enum: (ENUM, ENUM64), Int: (INT,), Float: (FLOAT,), Fwd: (FWD,)}
+_QUALIFIERS = {CONST: "const", VOLATILE: "volatile", RESTRICT: "restrict"}
+_TRANSPARENT = frozenset({TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, VAR, DECL_TAG, TYPE_TAG})
+_MAGIC = 0xEB9F
+_HEADER = struct.Struct("=HBBIIIII")
+_MOST_HOPS = 64  # typedefs and qualifiers in a row; kernels have fewer than ten
+_MOST_DECLARED = 4096  # types spelled in one declaration
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where everything is: ``offsets`` (word offset of each type, by id), ``by_name`` (ids of named types, sorted by name,
+    then id), ``constants`` and ``constant_enums`` (enumerators sorted by name, then enum: string offset, id of the enum).
+    ``signs`` says whether any enum is marked as signed; pahole before 1.24 marked none."""
+
+    offsets: Sequence[int]
+    by_name: Sequence[int]
+    constants: Sequence[int]
+    constant_enums: Sequence[int]
+    signs: bool
+
+    _HEAD = struct.Struct("=8sIIIII")
+    _KIND = b"btfidx1\n"
+
+    def to_bytes(self) -> bytes:
+        arrays = (self.offsets, self.by_name, self.constants, self.constant_enums)
+        body = b"".join(array("I", part).tobytes() for part in arrays)
+        lengths = (len(self.offsets), len(self.by_name), len(self.constants))
+        return self._HEAD.pack(self._KIND, *lengths, self.signs, zlib.crc32(body)) + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Index | None:
+        """The index that :meth:`to_bytes` made; None when the bytes are anything else."""
+        if len(data) < cls._HEAD.size:
+            return None
+        kind, types, names, constants, signs, crc = cls._HEAD.unpack_from(data)
+        body = memoryview(data)[cls._HEAD.size :]
+        if kind != cls._KIND or len(body) != 4 * (types + names + 2 * constants) or zlib.crc32(body) != crc:
+            return None
+        cuts = [0, types, types + names, types + names + constants, types + names + 2 * constants]
+        words = body.cast("I")
+        return cls(*(words[a:b] for a, b in pairwise(cuts)), signs=bool(signs))
+
+
 class Btf:
     """Types by id; id 0 is void. Reading is lazy: nothing is parsed before it is asked for."""
 
-    def __init__(self, data: bytes) -> None: ...
+    def __init__(self, data: bytes | mmap, index: Index | None = None) -> None:
+        """``index``: what :attr:`index` was for the same data. Raises BtfError when ``data`` is not BTF."""
+        self._data = data
+        types, self._strings, self._end = _sections(data)
+        self._words = memoryview(data)[types[0] : types[1]].cast("I")
+        self.index = index or self._make_index()
+        self._offsets = self.index.offsets
+
+    def __len__(self) -> int:
+        """Types, void included."""
+        return len(self._offsets)
 
     def resolve(self, type_id: int) -> CType:
-        """The type behind typedef, const, volatile, restrict, type and declaration tags."""
-        raise NotImplementedError
+        """The type behind typedef, const, volatile, restrict, type and declaration tags (and the prototype of a function)."""
+        type_id = self._strip(type_id, _TRANSPARENT)
+        if type_id == 0:
+            return Void()
+        at, kind, count = self._type(type_id)
+        words = self._words
+        if kind == INT:
+            return self._int(at)
+        if kind == PTR:
+            return Ptr(words[at + 2])
+        if kind in (STRUCT, UNION):
+            return Struct(type_id, self._name(words[at]), kind == UNION, words[at + 2])
+        if kind == ARRAY:
+            return Array(words[at + 3], words[at + 5])
+        if kind in (ENUM, ENUM64):
+            return self._enum(type_id, at, kind, count)
+        if kind == FUNC_PROTO:
+            return self._proto(at, count)
+        if kind == FWD:
+            return Fwd(self._name(words[at]), bool(words[at + 1] >> 31))
+        if kind == FLOAT:
+            return Float(self._name(words[at]), words[at + 2])
+        raise BtfError(f"BTF: type {type_id} is a section of variables where a type was expected")
 
     def typedef_name(self, type_id: int) -> str | None:
         """The outermost typedef's name, through qualifiers (``u32``, ``sector_t``), None when there is none."""
-        raise NotImplementedError
+        type_id = self._strip(type_id, _TRANSPARENT - {TYPEDEF})
+        if type_id == 0:
+            return None
+        at, kind, _ = self._type(type_id)
+        return self._name(self._words[at]) if kind == TYPEDEF else None
 
     def find(self, name: str, *kinds: type) -> int | None:
-        """The id of the type of that name: kinds from Struct, Enum, Int, Fwd…; ``Struct`` covers unions. Typedefs are
-        found by :meth:`find_typedef`."""
-        raise NotImplementedError
+        """The id of the type of that name: kinds from Struct, Enum, Int, Float, Fwd; ``Struct`` covers unions. The first,
+        by id, where there are several. Typedefs are found by :meth:`find_typedef`."""
+        wanted = frozenset(number for kind in kinds or _NAMES_OF for number in _NAMES_OF[kind])
+        return next(self._named(name, wanted), None)
 
     def find_typedef(self, name: str) -> int | None:
-        raise NotImplementedError
+        return next(self._named(name, frozenset({TYPEDEF})), None)
+
+    def find_function(self, name: str) -> int | None:
+        """The id of the function of that name; :meth:`resolve` gives its prototype."""
+        return next(self._named(name, frozenset({FUNC})), None)
+
+    def find_constants(self, name: str) -> list[tuple[int, Enum]]:
+        """Every enumerator of that name: its value and its enum, in order of ids."""
+        wanted = name.encode()
+        names, enums = self.index.constants, self.index.constant_enums
+        found = []
+        for i in range(bisect_left(names, wanted, key=self._raw_name), len(names)):
+            if self._raw_name(names[i]) != wanted:
+                break
+            enum = self.resolve(enums[i])
+            assert isinstance(enum, Enum)
+            found += [(value, enum) for constant, value in enum.values if constant == name]
+        return found
 
     def members(self, struct: Struct) -> tuple[Member, ...]:
         """Direct members, in order; an anonymous one has the name ""."""
-        raise NotImplementedError
+        at, _, count = self._type(struct.id)
+        words = self._words
+        kind_flag = words[at + 1] >> 31
+        found = []
+        for i in range(at + 3, at + 3 + 3 * count, 3):
+            name, type_id, position = words[i : i + 3]
+            size = 0
+            if kind_flag:
+                size, position = position >> 24, position & 0xFFFFFF
+            else:
+                size, shift = self._old_bit_field(type_id)
+                position += shift
+            found.append(Member(self._name(name), type_id, position, size))
+        return tuple(found)
 
     def member(self, struct: Struct, name: str) -> Member | None:
         """The member of that name, looked for inside anonymous members too."""
-        raise NotImplementedError
+        return next((m for m in self.flat_members(struct) if m.name == name), None)
 
     def member_names(self, struct: Struct) -> list[str]:
         """Every name that :meth:`member` would find."""
-        raise NotImplementedError
+        return [m.name for m in self.flat_members(struct)]
+
+    def flat_members(self, struct: Struct) -> Iterator[Member]:
+        """Named members in order, those of anonymous members in their place, with offsets from the start of ``struct``."""
+        seen = {struct.id}  # a struct inside itself is no C, but bytes can say so
+        todo = [(member, 0) for member in reversed(self.members(struct))]
+        while todo:
+            member, base = todo.pop()
+            at = base + member.bit_offset
+            if member.name:
+                yield Member(member.name, member.type_id, at, member.bit_size)
+                continue
+            inner = self.resolve(member.type_id)
+            if isinstance(inner, Struct) and inner.id not in seen:
+                seen.add(inner.id)
+                todo += [(m, at) for m in reversed(self.members(inner))]
 
     def c_name(self, type_id: int) -> str:
-        """The type as C spells it: ``struct sock *``, ``unsigned int``, ``char[16]``."""
-        raise NotImplementedError
+        """The type as C spells it: ``struct sock *``, ``unsigned int``, ``char[16]``; an anonymous struct is ``struct {...}``."""
+        return self.declaration(type_id, "")
+
+    def declaration(self, type_id: int, name: str) -> str:
+        """``name`` declared with that type: ``char comm[16]``, ``void (*destroy)(struct sock *)``."""
+        return self._declare(type_id, name, [_MOST_DECLARED])
 
     def struct_names(self) -> list[str]:
-        raise NotImplementedError
+        """Names of structs and unions, sorted."""
+        return self.names(STRUCT, UNION)
+
+    def names(self, *kinds: int, prefix: str = "") -> list[str]:
+        """Names of the types of those kinds that begin with ``prefix``, sorted, each once."""
+        words, offsets = self._words, self._offsets
+        start = prefix.encode()
+        ids = self.index.by_name
+        found = {}
+        for i in range(bisect_left(ids, start, key=self._raw_name_of), len(ids)):
+            at = offsets[ids[i]]
+            raw = self._raw_name(words[at])
+            if not raw.startswith(start):
+                break
+            if words[at + 1] >> 24 & 31 in kinds:
+                found[_text(raw)] = None
+        return list(found)
+
+    def constant_names(self) -> list[str]:
+        """Names of enumerators, sorted, each once."""
+        return list(dict.fromkeys(map(self._name, self.index.constants)))
+
+    def _named(self, name: str, kinds: frozenset[int]) -> Iterator[int]:
+        wanted = name.encode()
+        ids = self.index.by_name
+        for i in range(bisect_left(ids, wanted, key=self._raw_name_of), len(ids)):
+            at = self._offsets[ids[i]]
+            if self._raw_name(self._words[at]) != wanted:
+                return
+            if self._words[at + 1] >> 24 & 31 in kinds:
+                yield ids[i]
+
+    def _type(self, type_id: int) -> tuple[int, int, int]:
+        """Word offset, kind and count of members. ``type_id`` is not void."""
+        if not 0 < type_id < len(self._offsets):
+            raise BtfError(f"BTF: there is no type {type_id} (the last is {len(self._offsets) - 1})")
+        at = self._offsets[type_id]
+        info = self._words[at + 1]
+        return at, info >> 24 & 31, info & 0xFFFF
+
+    def _strip(self, type_id: int, through: frozenset[int]) -> int:
+        for _ in range(_MOST_HOPS):
+            if type_id == 0:
+                return 0
+            at, kind, _ = self._type(type_id)
+            if kind not in through:
+                return type_id
+            type_id = self._words[at + 2]
+        raise BtfError(f"BTF: the types behind type {type_id} go round in a circle")
+
+    def _raw_name(self, offset: int) -> bytes:
+        start = self._strings + offset
+        return self._data[start : self._data.find(b"\0", start, self._end)]
+
+    def _raw_name_of(self, type_id: int) -> bytes:
+        return self._raw_name(self._words[self._offsets[type_id]])
+
+    def _name(self, offset: int) -> str:
+        if offset == 0:
+            return ""
+        if self._strings + offset >= self._end:
+            raise BtfError(f"BTF: a name lies {offset} bytes into {self._end - self._strings} bytes of names")
+        return _text(self._raw_name(offset))
+
+    def _int(self, at: int) -> Int:
+        encoding = self._words[at + 3] >> 24
+        name = self._name(self._words[at])
+        return Int(name, self._words[at + 2], bool(encoding & 1), bool(encoding & 4), name == "char" or bool(encoding & 2))
+
+    def _enum(self, type_id: int, at: int, kind: int, count: int) -> Enum:
+        words = self._words
+        # Linux 6.0 gave enums a sign; before, the format had it that every value is signed.
+        signed = bool(words[at + 1] >> 31) or not self.index.signs
+        values = []
+        if kind == ENUM:
+            for i in range(at + 3, at + 3 + 2 * count, 2):
+                value = words[i + 1]
+                values.append((self._name(words[i]), value - (value >> 31 << 32) if signed else value))
+        else:
+            for i in range(at + 3, at + 3 + 3 * count, 3):
+                value = words[i + 1] | words[i + 2] << 32
+                values.append((self._name(words[i]), value - (value >> 63 << 64) if signed else value))
+        return Enum(type_id, self._name(words[at]), words[at + 2], signed, tuple(values))
+
+    def _proto(self, at: int, count: int) -> FuncProto:
+        words = self._words
+        params = [(self._name(words[i]), words[i + 1]) for i in range(at + 3, at + 3 + 2 * count, 2)]
+        if params and params[-1] == ("", 0):
+            params[-1] = ("...", 0)
+        return FuncProto(tuple(params), words[at + 2])
+
+    def _old_bit_field(self, type_id: int) -> tuple[int, int]:
+        """Bits and shift of a member whose bit field is told by its integer type (no kind_flag); 0 bits when it is none."""
+        type_id = self._strip(type_id, _TRANSPARENT)
+        if type_id == 0:
+            return 0, 0
+        at, kind, _ = self._type(type_id)
+        if kind != INT:
+            return 0, 0
+        encoding = self._words[at + 3]
+        bits, shift = encoding & 0xFF, encoding >> 16 & 0xFF
+        whole = bits == 8 * self._words[at + 2] and not shift
+        return (0, 0) if whole else (bits, shift)
+
+    def _declare(self, type_id: int, inner: str, budget: list[int]) -> str:
+        budget[0] -= 1
+        if budget[0] < 0 or len(inner) > _MOST_DECLARED:
+            raise BtfError(f"BTF: type {type_id} is part of a declaration without end")
+        if type_id == 0:
+            return _joined("void", inner)
+        at, kind, count = self._type(type_id)
+        target = self._words[at + 2]
+        name = self._name(self._words[at])
+        if kind in _QUALIFIERS:
+            if target and self._type(target)[1] == PTR:
+                return self._declare(target, _joined(_QUALIFIERS[kind], inner), budget)
+            return f"{_QUALIFIERS[kind]} {self._declare(target, inner, budget)}"
+        if kind == PTR:
+            around = target and self._type(target)[1] in (ARRAY, FUNC_PROTO)
+            pointer = f"*{' ' if inner[:1].isalpha() and inner.startswith(tuple(_QUALIFIERS.values())) else ''}{inner}"
+            return self._declare(target, f"({pointer})" if around else pointer, budget)
+        if kind == ARRAY:
+            return self._declare(self._words[at + 3], f"{inner}[{self._words[at + 5]}]", budget)
+        if kind == FUNC_PROTO:
+            return self._declare(target, f"{inner}({self._params(at, count, budget)})", budget)
+        if kind in (FUNC, VAR, DECL_TAG, TYPE_TAG):
+            return self._declare(target, inner, budget)
+        return _joined(_spelled(kind, name, bool(self._words[at + 1] >> 31)), inner)
+
+    def _params(self, at: int, count: int, budget: list[int]) -> str:
+        params = self._proto(at, count).params
+        return ", ".join("..." if p == ("...", 0) else self._declare(p[1], p[0], budget) for p in params) or "void"
+
+    def _make_index(self) -> Index:
+        offsets = self._walk()
+        words = self._words
+        names = [self._raw_name(words[at]) for at in offsets]
+        names[0] = b""
+        by_name = sorted((i for i, name in enumerate(names) if name), key=names.__getitem__)
+        constants: list[tuple[bytes, int, int]] = []
+        signs = False
+        for type_id, at in enumerate(offsets):
+            info = words[at + 1] if type_id else 0
+            if info >> 24 & 31 not in (ENUM, ENUM64):
+                continue
+            signs = signs or bool(info >> 31) or info >> 24 & 31 == ENUM64
+            step = _EACH[info >> 24 & 31]
+            for i in range(at + 3, at + 3 + step * (info & 0xFFFF), step):
+                self._name(words[i])
+                constants.append((self._raw_name(words[i]), type_id, words[i]))
+        constants.sort()
+        return Index(offsets, array("I", by_name), array("I", [c[2] for c in constants]), array("I", [c[1] for c in constants]), signs)
+
+    def _walk(self) -> array[int]:
+        """The word offset of every type; every type lies within the section and has a name within the names."""
+        words = self._words
+        end, names_end = len(words), self._end - self._strings
+        fixed = [_FIXED.get(kind, 0) for kind in range(32)]
+        each = [_EACH.get(kind, 0) for kind in range(32)]
+        offsets = array("I", [0])
+        at = 0
+        while at + 3 <= end:
+            offsets.append(at)
+            info = words[at + 1]
+            kind = info >> 24 & 31
+            if not fixed[kind]:
+                raise BtfError(f"BTF: type {len(offsets) - 1} is of kind {kind}, expected 1 to 19: altered, or of a newer format")
+            if words[at] >= names_end:
+                raise BtfError(f"BTF: the name of type {len(offsets) - 1} lies outside the names")
+            at += fixed[kind] + each[kind] * (info & 0xFFFF)
+        if at != end:
+            raise BtfError(f"BTF: cut short within type {len(offsets) - 1}")
+        return offsets
+
+
+def _sections(data: bytes | mmap) -> tuple[tuple[int, int], int, int]:
+    """Start and end of the types, start and end of the names, in bytes; checked to lie within ``data``."""
+    if len(data) < _HEADER.size:
+        raise BtfError(f"BTF: {len(data)} bytes are too few for a header of {_HEADER.size}")
+    magic, version, _, header, type_at, type_size, name_at, name_size = _HEADER.unpack_from(data)
+    if magic == 0x9FEB:
+        other = "big" if sys.byteorder == "little" else "little"
+        raise BtfError(f"BTF: {other}-endian, expected {sys.byteorder}-endian as this machine is")
+    if magic != _MAGIC:
+        raise BtfError(f"BTF: begins with {magic:#06x}, expected {_MAGIC:#06x}: no BTF")
+    if version != 1:
+        raise BtfError(f"BTF: version {version}, expected 1")
+    types, names = (header + type_at, header + type_at + type_size), (header + name_at, header + name_at + name_size)
+    if header < _HEADER.size or max(types[1], names[1]) > len(data):
+        raise BtfError(f"BTF: cut short: {len(data)} bytes, its header speaks of {max(types[1], names[1])}")
+    if type_size % 4 or types[0] % 4:
+        raise BtfError("BTF: the types are not in words of four bytes")
+    if not name_size or data[names[0]] != 0 or data[names[1] - 1] != 0:
+        raise BtfError("BTF: the names do not begin and end with a NUL")
+    return types, names[0], names[1]
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise BtfError(f"BTF: the name {raw[:40]!r} is not UTF-8") from None
+
+
+def _spelled(kind: int, name: str, flag: bool) -> str:
+    word = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum", FWD: "union" if flag else "struct"}.get(kind)
+    if word is None:
+        return name
+    return f"{word} {name}" if name else f"{word} {{...}}"
+
+
+def _joined(base: str, inner: str) -> str:
+    return base + inner if not inner or inner.startswith("[") else f"{base} {inner}"

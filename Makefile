@@ -1,0 +1,29 @@
+# `make run` and `make test` are all that a newcomer needs; ARGS goes to the command: make run ARGS="--duration 5"
+.PHONY: help run test setup lint check-reproducible clean
+.DEFAULT_GOAL := help
+ARGS ?=
+BIN := .venv/bin
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: setup ## build the specs and watch the network live (root)
+	@$(BIN)/ebpfgen build specs/
+	@tools/run $(ARGS)
+
+test: setup ## test everything that this machine can test
+	@$(BIN)/python -m pytest $(ARGS)
+
+setup: ## install what is missing, make .venv with both commands in it
+	@tools/setup
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check-reproducible: setup ## build all specs twice, in two folders, and compare every byte
+	@tools/check_reproducible
+
+clean: ## remove everything that was generated, but not .venv
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find generator runtime tests tools -name __pycache__ -prune -exec rm -rf {} +

@@ -1,16 +1,19 @@
-/* The one door between ebpfrun and an artefact. Also read by cffi: plain declarations only. */
+/* The one door between ebpfrun and an artefact. Also read by cffi: plain declarations only.
+ * Every function that can fail returns a negative errno. An object is used by one thread at a time. */
 typedef struct er_object er_object;
 
 int er_abi(void);                       /* of this interface: 1 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
+int er_cpus(void);                      /* possible CPUs */
+/* libbpf's and the kernel's words since the last call, NUL-terminated, cut at cap; returns the length that was there. */
+size_t er_log(char *buf, size_t cap);
+int er_mount(const char *type, const char *path);                /* of a pseudo file system: tracefs */
 
-/* Lifetime: open, configure, load, attach, drain …, close. close detaches and frees, at any time. */
+/* Lifetime: open, configure, load, attach, drain ..., detach, drain, close. close detaches and frees, at any time. */
 int er_open(er_object **out);
 void er_close(er_object *o);
-/* libbpf's and the kernel's words since the last call, NUL-terminated, cut at cap; returns the length they have. */
-size_t er_log(er_object *o, char *buf, size_t cap);
 
 /* Before load. */
 void *er_config(er_object *o, size_t *size);                     /* NULL when the spec has neither filters nor params */
@@ -18,24 +21,26 @@ int er_autoload(er_object *o, const char *program, int on);
 int er_max_entries(er_object *o, const char *map, uint32_t n);   /* bytes, for the ring "events" */
 int er_load(er_object *o);
 
-/* After load; each makes one link, which close (or detach) ends. */
+/* After load; each makes one link, which detach (or close) ends. Maps and ring stay readable after detach. */
 int er_attach_tracepoint(er_object *o, const char *program, const char *category, const char *name);
 int er_attach_raw_tracepoint(er_object *o, const char *program, const char *name);
 int er_attach_trace(er_object *o, const char *program);          /* tp_btf, fentry, fexit */
 int er_attach_kprobe(er_object *o, const char *program, const char *function, uint64_t offset, int ret);
-int er_attach_uprobe(er_object *o, const char *program, const char *path, const char *symbol, uint64_t offset, int ret, int pid);
+int er_attach_uprobe(er_object *o, const char *program, const char *path, uint64_t file_offset, int ret, int pid);
 /* A perf event on one CPU, all processes; period in events (ns for clocks), or a frequency in Hz when freq is set. */
 int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t config, uint64_t period, int freq, int cpu);
 int er_detach(er_object *o);
 
-/* Records: [u32 length][record], 8-byte aligned. Waits until there is one or timeout_ms passed, copies what fits; the rest stays
-   in the ring. Returns bytes written; 0 on time-out; -EINTR when a signal came. */
-long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap);
+/* Records: [u32 length][u32 0][record], each padded to 8 bytes. Looks at the ring; when it is empty waits until it wakes or
+ * timeout_ms passed, and looks again (the kernel side need not wake for every record). Copies as many whole records as fit,
+ * at most *records, and sets *records to their number; the rest stays in the ring. Returns bytes written; 0 on time-out;
+ * -EINTR when a signal came; -EMSGSIZE when the next record alone does not fit. Without a ring it only waits. */
+long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap, uint64_t *records);
 
-/* Maps. dump copies up to max entries: keys, then values (per-CPU maps: values of every possible CPU, each rounded up to 8 bytes). */
-int er_cpus(void);                                               /* possible CPUs */
+/* Maps, after load. dump copies at most max entries: keys, then values (per-CPU maps: values of every possible CPU, each
+ * rounded up to 8 bytes); returns their number. */
 int er_map_sizes(er_object *o, const char *map, uint32_t *key, uint32_t *value, uint32_t *max_entries, int *per_cpu);
-long er_map_dump(er_object *o, const char *map, void *keys, void *values, size_t max);
+long er_map_dump(er_object *o, const char *map, void *keys, void *values, uint32_t max);
 int er_map_update(er_object *o, const char *map, const void *key, const void *value);
 int er_map_delete(er_object *o, const char *map, const void *key);
 /* What the kernel says of a loaded program; run counts need kernel.bpf_stats_enabled. */

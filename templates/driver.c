@@ -1,0 +1,506 @@
+/* The runtime's half of every artefact: libbpf behind the interface of driver.h.
+ *
+ * Compiled once and linked with each spec's host.c and libbpf (1.1 or later) into <name>.so. It knows nothing of a spec but
+ * what host.h gives. The ring buffer is the map "events".
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#pragma GCC visibility push(default)
+#include "driver.h"
+#pragma GCC visibility pop
+
+/* The ring as the kernel maps it: a page that we write, a page that the kernel writes, then the data twice in a row. */
+struct ring {
+	uint64_t *consumer;
+	uint64_t *producer;
+	const char *data;
+	size_t size;
+};
+
+struct er_object {
+	void *skeleton;
+	struct bpf_object *object;
+	struct bpf_link **links;
+	size_t links_used, links_room;
+	int ring_fd; /* -1 without a ring, and before load */
+	struct ring ring;
+};
+
+/* --- libbpf's words ------------------------------------------------------------------------------------------------ */
+
+enum { LOG_MOST = 4 << 20 };
+
+static struct {
+	pthread_mutex_t lock;
+	char *text;
+	size_t used, room, cut;
+} words = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int words_make_room(size_t more)
+{
+	size_t room = words.room ? words.room : 4096;
+	char *text;
+
+	while (room < words.used + more)
+		room *= 2;
+	if (room == words.room)
+		return 0;
+	text = realloc(words.text, room);
+	if (!text)
+		return -ENOMEM;
+	words.text = text;
+	words.room = room;
+	return 0;
+}
+
+static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
+{
+	va_list again;
+	int length;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	va_copy(again, args);
+	length = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	if (length <= 0)
+		return 0;
+	pthread_mutex_lock(&words.lock);
+	if (words.used + length >= LOG_MOST || words_make_room(length + 1)) {
+		words.cut += length;
+	} else {
+		vsnprintf(words.text + words.used, length + 1, format, args);
+		words.used += length;
+	}
+	pthread_mutex_unlock(&words.lock);
+	return length;
+}
+
+size_t er_log(char *buf, size_t cap)
+{
+	char note[80] = "";
+	size_t used, length;
+
+	pthread_mutex_lock(&words.lock);
+	if (words.cut)
+		snprintf(note, sizeof(note), "\n[%zu more bytes of log were cut]\n", words.cut);
+	used = words.used;
+	length = used + strlen(note);
+	if (cap) {
+		size_t take = used < cap - 1 ? used : cap - 1;
+
+		if (take)
+			memcpy(buf, words.text, take);
+		snprintf(buf + take, cap - take, "%s", note);
+	}
+	words.used = words.cut = 0;
+	pthread_mutex_unlock(&words.lock);
+	return length;
+}
+
+/* --- what does not need an object ---------------------------------------------------------------------------------- */
+
+int er_abi(void)
+{
+	return 1;
+}
+
+const char *er_name(void)
+{
+	return host_name;
+}
+
+const char *er_inputs(void)
+{
+	return host_inputs;
+}
+
+const char *er_libbpf(void)
+{
+	return libbpf_version_string();
+}
+
+int er_cpus(void)
+{
+	return libbpf_num_possible_cpus();
+}
+
+int er_mount(const char *type, const char *path)
+{
+	return mount(type, path, type, 0, NULL) ? -errno : 0;
+}
+
+/* --- lifetime ------------------------------------------------------------------------------------------------------ */
+
+int er_open(er_object **out)
+{
+	er_object *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	o->ring_fd = -1;
+	libbpf_set_print(keep_words);
+	o->skeleton = host_open(&o->object);
+	if (!o->skeleton) {
+		int error = errno ? errno : EINVAL;
+
+		free(o);
+		return -error;
+	}
+	*out = o;
+	return 0;
+}
+
+static void ring_close(er_object *o)
+{
+	size_t page = getpagesize();
+
+	if (o->ring.consumer)
+		munmap(o->ring.consumer, page);
+	if (o->ring.producer)
+		munmap(o->ring.producer, page + 2 * o->ring.size);
+	memset(&o->ring, 0, sizeof(o->ring));
+}
+
+void er_close(er_object *o)
+{
+	er_detach(o);
+	ring_close(o);
+	host_destroy(o->skeleton);
+	free(o);
+}
+
+void *er_config(er_object *o, size_t *size)
+{
+	return host_config(o->skeleton, size);
+}
+
+int er_autoload(er_object *o, const char *program, int on)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(o->object, program);
+
+	return p ? bpf_program__set_autoload(p, on) : -ENOENT;
+}
+
+int er_max_entries(er_object *o, const char *map, uint32_t n)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(o->object, map);
+
+	return m ? bpf_map__set_max_entries(m, n) : -ENOENT;
+}
+
+static int ring_open(er_object *o)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(o->object, "events");
+	size_t page = getpagesize();
+	void *p;
+	int fd;
+
+	if (!map)
+		return 0;
+	fd = bpf_map__fd(map);
+	o->ring.size = bpf_map__max_entries(map);
+	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	o->ring.consumer = p;
+	p = mmap(NULL, page + 2 * o->ring.size, PROT_READ, MAP_SHARED, fd, page);
+	if (p == MAP_FAILED)
+		return -errno;
+	o->ring.producer = p;
+	o->ring.data = (const char *)p + page;
+	o->ring_fd = fd;
+	return 0;
+}
+
+int er_load(er_object *o)
+{
+	int error;
+
+	libbpf_set_print(keep_words);
+	/* Without a log at first; libbpf itself asks the kernel again for its words when a program is refused. */
+	error = host_load(o->skeleton);
+	return error ? error : ring_open(o);
+}
+
+/* --- attaching ----------------------------------------------------------------------------------------------------- */
+
+static struct bpf_program *program_of(er_object *o, const char *name)
+{
+	libbpf_set_print(keep_words);
+	return bpf_object__find_program_by_name(o->object, name);
+}
+
+static int keep_link(er_object *o, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	if (o->links_used == o->links_room) {
+		size_t room = o->links_room ? 2 * o->links_room : 16;
+		struct bpf_link **links = realloc(o->links, room * sizeof(*links));
+
+		if (!links) {
+			bpf_link__destroy(link);
+			return -ENOMEM;
+		}
+		o->links = links;
+		o->links_room = room;
+	}
+	o->links[o->links_used++] = link;
+	return 0;
+}
+
+int er_attach_tracepoint(er_object *o, const char *program, const char *category, const char *name)
+{
+	struct bpf_program *p = program_of(o, program);
+
+	return p ? keep_link(o, bpf_program__attach_tracepoint(p, category, name)) : -ENOENT;
+}
+
+int er_attach_raw_tracepoint(er_object *o, const char *program, const char *name)
+{
+	struct bpf_program *p = program_of(o, program);
+
+	return p ? keep_link(o, bpf_program__attach_raw_tracepoint(p, name)) : -ENOENT;
+}
+
+int er_attach_trace(er_object *o, const char *program)
+{
+	struct bpf_program *p = program_of(o, program);
+
+	return p ? keep_link(o, bpf_program__attach_trace(p)) : -ENOENT;
+}
+
+int er_attach_kprobe(er_object *o, const char *program, const char *function, uint64_t offset, int ret)
+{
+	struct bpf_program *p = program_of(o, program);
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .offset = offset, .retprobe = ret);
+
+	return p ? keep_link(o, bpf_program__attach_kprobe_opts(p, function, &opts)) : -ENOENT;
+}
+
+int er_attach_uprobe(er_object *o, const char *program, const char *path, uint64_t file_offset, int ret, int pid)
+{
+	struct bpf_program *p = program_of(o, program);
+
+	return p ? keep_link(o, bpf_program__attach_uprobe(p, ret, pid, path, file_offset)) : -ENOENT;
+}
+
+int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t config, uint64_t period, int freq, int cpu)
+{
+	struct bpf_program *p = program_of(o, program);
+	struct perf_event_attr attr = {
+		.size = sizeof(attr), .type = type, .config = config, .sample_period = period, .freq = freq,
+	};
+	struct bpf_link *link;
+	int fd, error;
+
+	if (!p)
+		return -ENOENT;
+	fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	link = bpf_program__attach_perf_event(p, fd); /* owns fd from here on */
+	error = keep_link(o, link);
+	if (!link)
+		close(fd);
+	return error;
+}
+
+int er_detach(er_object *o)
+{
+	int error = 0;
+
+	while (o->links_used) {
+		int e = bpf_link__destroy(o->links[--o->links_used]);
+
+		error = error ? error : e;
+	}
+	free(o->links);
+	o->links = NULL;
+	o->links_room = 0;
+	return error;
+}
+
+/* --- the ring ------------------------------------------------------------------------------------------------------ */
+
+static size_t padded(size_t length)
+{
+	return (length + 7) & ~(size_t)7;
+}
+
+/* Copies whole records; those that the kernel side discarded are passed over. */
+static long ring_take(const struct ring *ring, char *buf, size_t cap, uint64_t *records)
+{
+	uint64_t at = *ring->consumer;
+	uint64_t end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	uint64_t taken = 0;
+	size_t used = 0;
+	int full = 0;
+
+	while (at < end && taken < *records) {
+		const char *slot = ring->data + (at & (ring->size - 1));
+		uint32_t head = __atomic_load_n((const uint32_t *)slot, __ATOMIC_ACQUIRE);
+		uint32_t length = head & ~(uint32_t)(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		size_t step = BPF_RINGBUF_HDR_SZ + padded(length);
+
+		if (head & BPF_RINGBUF_BUSY_BIT)
+			break;
+		if (!(head & BPF_RINGBUF_DISCARD_BIT)) {
+			full = used + step > cap;
+			if (full)
+				break;
+			memcpy(buf + used, &length, sizeof(length));
+			memset(buf + used + sizeof(length), 0, BPF_RINGBUF_HDR_SZ - sizeof(length));
+			memcpy(buf + used + BPF_RINGBUF_HDR_SZ, slot + BPF_RINGBUF_HDR_SZ, padded(length));
+			used += step;
+			taken++;
+		}
+		at += step;
+	}
+	__atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
+	*records = taken;
+	return full && !used ? -EMSGSIZE : (long)used;
+}
+
+long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap, uint64_t *records)
+{
+	struct pollfd wait = {.fd = o->ring_fd, .events = POLLIN}; /* a negative fd is only a time-out */
+	uint64_t most = *records;
+
+	if (o->ring_fd >= 0) {
+		long length = ring_take(&o->ring, buf, cap, records);
+
+		if (length || !timeout_ms)
+			return length;
+	}
+	*records = 0;
+	if (poll(&wait, 1, timeout_ms) < 0)
+		return -errno;
+	if (o->ring_fd < 0)
+		return 0;
+	*records = most;
+	return ring_take(&o->ring, buf, cap, records);
+}
+
+/* --- maps ---------------------------------------------------------------------------------------------------------- */
+
+static int is_per_cpu(const struct bpf_map *map)
+{
+	enum bpf_map_type type = bpf_map__type(map);
+
+	return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+}
+
+static size_t bytes_of_value(const struct bpf_map *map)
+{
+	return is_per_cpu(map) ? padded(bpf_map__value_size(map)) * libbpf_num_possible_cpus() : bpf_map__value_size(map);
+}
+
+int er_map_sizes(er_object *o, const char *map, uint32_t *key, uint32_t *value, uint32_t *max_entries, int *per_cpu)
+{
+	const struct bpf_map *m = bpf_object__find_map_by_name(o->object, map);
+
+	if (!m)
+		return -ENOENT;
+	*key = bpf_map__key_size(m);
+	*value = bpf_map__value_size(m);
+	*max_entries = bpf_map__max_entries(m);
+	*per_cpu = is_per_cpu(m);
+	return 0;
+}
+
+static long dump_array(const struct bpf_map *map, char *keys, char *values, uint32_t max)
+{
+	uint32_t i, entries = bpf_map__max_entries(map);
+
+	for (i = 0; i < entries && i < max; i++) {
+		int error = bpf_map_lookup_elem(bpf_map__fd(map), &i, values + i * bytes_of_value(map));
+
+		if (error)
+			return error;
+		memcpy(keys + i * sizeof(i), &i, sizeof(i));
+	}
+	return i;
+}
+
+/* In batches: walking key by key starts over, or never ends, when the kernel side deletes entries meanwhile. */
+static long dump_hash(const struct bpf_map *map, char *keys, char *values, uint32_t max)
+{
+	size_t key = bpf_map__key_size(map), value = bytes_of_value(map);
+	char *place = calloc(2, key < 8 ? 8 : key); /* in and out: where the next batch starts */
+	char *next = place + (key < 8 ? 8 : key);
+	uint32_t used = 0;
+	int error = place ? 0 : -ENOMEM;
+
+	while (!error && used < max) {
+		uint32_t count = max - used;
+
+		error = bpf_map_lookup_batch(bpf_map__fd(map), used ? place : NULL, next, keys + used * key,
+					     values + used * value, &count, NULL);
+		if (!error || error == -ENOENT) { /* ENOENT: this was the last batch */
+			used += count;
+			memcpy(place, next, key < 8 ? 8 : key);
+		}
+	}
+	free(place);
+	return error && error != -ENOENT ? error : (long)used;
+}
+
+long er_map_dump(er_object *o, const char *map, void *keys, void *values, uint32_t max)
+{
+	const struct bpf_map *m = bpf_object__find_map_by_name(o->object, map);
+
+	if (!m)
+		return -ENOENT;
+	if (bpf_map__type(m) == BPF_MAP_TYPE_ARRAY || bpf_map__type(m) == BPF_MAP_TYPE_PERCPU_ARRAY)
+		return dump_array(m, keys, values, max);
+	return dump_hash(m, keys, values, max);
+}
+
+int er_map_update(er_object *o, const char *map, const void *key, const void *value)
+{
+	int fd = bpf_object__find_map_fd_by_name(o->object, map);
+
+	return fd < 0 ? fd : bpf_map_update_elem(fd, key, value, BPF_ANY);
+}
+
+int er_map_delete(er_object *o, const char *map, const void *key)
+{
+	int fd = bpf_object__find_map_fd_by_name(o->object, map);
+
+	return fd < 0 ? fd : bpf_map_delete_elem(fd, key);
+}
+
+int er_program_stats(er_object *o, const char *program, uint64_t *runs, uint64_t *ns, uint64_t *missed)
+{
+	const struct bpf_program *p = bpf_object__find_program_by_name(o->object, program);
+	struct bpf_prog_info info = {0};
+	uint32_t length = sizeof(info);
+	int error;
+
+	if (!p || bpf_program__fd(p) < 0)
+		return -ENOENT;
+	error = bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &length);
+	*runs = info.run_cnt;
+	*ns = info.run_time_ns;
+	*missed = info.recursion_misses;
+	return error;
+}

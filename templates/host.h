@@ -1,0 +1,13 @@
+/* What an artefact's <name>.host.c gives to driver.c: bpftool's skeleton behind names that do not depend on the spec. */
+#pragma once
+#include <stddef.h>
+
+struct bpf_object;
+
+extern const char host_name[];
+extern const char host_inputs[];
+
+void *host_open(struct bpf_object **object);   /* the skeleton; NULL, with errno set, on failure */
+int host_load(void *skeleton);                 /* 0 or a negative errno */
+void host_destroy(void *skeleton);
+void *host_config(void *skeleton, size_t *size); /* the config block in .rodata, NULL when there is none */

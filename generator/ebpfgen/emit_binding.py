@@ -1,0 +1,25 @@
+"""The cffi binding of an artefact: out of line, ABI mode.
+
+Receives the driver's declarations (``templates/driver.h``) and the records' C declarations, returns the text of a Python module
+that imports ``_cffi_backend`` only. Never compiles, never writes into the artefact; the same input gives the same text.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+
+def binding(driver_header: str, records_cdef: str, module_name: str) -> str:
+    """The module's text; it holds ``ffi``, with the driver's functions and the structs of ``records_cdef`` declared."""
+    import cffi
+
+    ffi = cffi.FFI()
+    ffi.cdef(driver_header)
+    if records_cdef.strip():
+        ffi.cdef(records_cdef)
+    ffi.set_source(module_name, None)
+    with tempfile.TemporaryDirectory(prefix="ebpfgen-") as folder:
+        path = Path(folder, "binding.py")
+        ffi.emit_python_code(str(path))
+        return path.read_text(encoding="utf-8")

@@ -1,0 +1,385 @@
+"""YAML bytes become located nodes.
+
+Receives the bytes of one spec and the name to report them by. Returns a tree of :class:`Scalar`, :class:`Sequence` and
+:class:`Mapping`, each with its place and its dotted path. Never resolves an alias, a tag or a merge key, never builds an
+object, and never raises anything but :class:`SpecError` for what the bytes hold.
+
+libyaml's parser gives the events; resolution is our own, so that ``on`` stays text and a number keeps its spelling.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .model import At
+from .problems import MachineError, Mark, Problem, SpecError, near_misses
+
+if TYPE_CHECKING:
+    import yaml
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 50
+MAX_NODES = 20_000
+MAX_DIGITS = 40
+
+Value = str | int | float | bool | None
+Style = Literal["plain", "quoted", "block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """``text`` is the scalar as written, without quotes; ``value`` what it means: only plain scalars are ever numbers,
+    booleans or None. ``at`` is the first character of the text, inside the quotes; ``columns_exact`` as in model.Text."""
+
+    text: str
+    value: Value
+    style: Style
+    at: At
+    columns_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    items: tuple[Node, ...]
+    at: At
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """``entries`` in the order of the file; ``keys`` holds the place of each key."""
+
+    entries: dict[str, Node]
+    keys: dict[str, At]
+    at: At
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a spec file, at most one more than MAX_BYTES of them. A missing file is the spec's fault, a refusing
+    machine the machine's."""
+    file = os.fspath(path)
+    try:
+        with Path(file).open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MAX_BYTES:
+                raise SpecError([_too_big(file, f"{size} bytes")])
+            return stream.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise SpecError([Problem(Mark(file, 1, 1), "", "no such file", _files_like(Path(file)))]) from None
+    except IsADirectoryError:
+        raise SpecError([Problem(Mark(file, 1, 1), "", "is a directory, expected a spec file")]) from None
+    except ValueError as error:  # a NUL in the name
+        raise SpecError([Problem(Mark(quote(file), 1, 1), "", f"not a file name: {error}")]) from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SpecError([Problem(Mark(quote(file), 1, 1), "", "the file name is too long")]) from None
+        raise MachineError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def parse(data: bytes, file: str) -> Node:
+    """The tree of the one document in ``data``; raises SpecError with everything that is wrong with it as YAML."""
+    if len(data) > MAX_BYTES:
+        raise SpecError([_too_big(file, f"more than {MAX_BYTES} bytes")])
+    text = _decode(data, file)
+    return _Composer(text, file).document()
+
+
+def quote(text: str, most: int = 60) -> str:
+    """``text`` for a message: on one line, printable, cut (and marked so) after ``most`` characters."""
+    shown = text if len(text) <= most else text[:most] + "…"
+    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown) + "'"
+
+
+def _too_big(file: str, size: str) -> Problem:
+    return Problem(Mark(file, 1, 1), "", f"the file is too big: {size}, at most {MAX_BYTES} are read")
+
+
+def _files_like(path: Path) -> tuple[str, ...]:
+    try:
+        names = sorted(p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml"))
+    except OSError:
+        return ()
+    return tuple(str(path.parent / name) for name in near_misses(path.name, names))
+
+
+# --- characters ---------------------------------------------------------------------------------------------------------
+
+# What YAML 1.2 calls printable, without the line separators that YAML 1.1 counts as line ends and editors do not.
+_FORBIDDEN = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def _decode(data: bytes, file: str) -> str:
+    """UTF-8 without its byte order mark, checked for characters that YAML refuses."""
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        mark = _mark_at(data[: error.start].decode("utf-8").removeprefix("\ufeff"), file)
+        hint = "this is UTF-16; save it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "save the file as UTF-8"
+        message = f"byte {error.start} (0x{data[error.start]:02x}) is not UTF-8"
+        raise SpecError([Problem(mark, "", message, hint=hint)]) from None
+    if bad := _FORBIDDEN.search(text):
+        kind = "a NUL byte" if bad[0] == "\0" else f"the control character U+{ord(bad[0]):04X}"
+        raise SpecError([Problem(_mark_at(text[: bad.start()], file), "", f"{kind} does not belong in a spec")])
+    return text
+
+
+def _mark_at(before: str, file: str) -> Mark:
+    lines = _LINE_END.split(before)
+    return Mark(file, len(lines), len(lines[-1]) + 1)
+
+
+# --- resolution: YAML 1.2's core schema, but true and false are the only booleans, and there is no infinity -----------------
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_AMBIGUOUS_OCTAL = re.compile(r"[-+]?0[0-9]+")
+_WORDS: dict[str, Value] = {"": None, "~": None, "null": None, "true": True, "false": False}
+
+
+def resolve(text: str) -> Value:
+    """What a plain scalar means."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) <= MAX_DIGITS:
+        if _INT.fullmatch(text):
+            return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+    return text
+
+
+# --- structure ------------------------------------------------------------------------------------------------------------
+
+
+class _Stop(Exception):
+    """Reading on would make no sense; the reason is among the composer's problems."""
+
+
+class _Composer:
+    """Builds the tree from libyaml's events; collects problems and goes on where that makes sense."""
+
+    def __init__(self, text: str, file: str) -> None:
+        try:
+            from yaml._yaml import CParser
+        except ImportError:
+            raise MachineError("PyYAML was installed without libyaml (import yaml._yaml fails): install its wheel") from None
+        self.text = text
+        self.file = file
+        self.problems: list[Problem] = []
+        self.references: list[Mark] = []
+        self.nodes = 0
+        self.parser = CParser(text)
+
+    def document(self) -> Node:
+        import yaml
+
+        try:
+            root = self._only_document()
+        except yaml.MarkedYAMLError as error:
+            self.problems.append(_syntax_problem(error, self.text, self.file))
+        except yaml.YAMLError as error:
+            self.problems.append(Problem(Mark(self.file, 1, 1), "", f"not YAML: {quote(str(error), 200)}"))
+        except _Stop:
+            pass
+        else:
+            self._refuse_references()
+            if not self.problems:
+                return root
+        raise SpecError(self.problems)
+
+    def _only_document(self) -> Node:
+        import yaml
+
+        self.parser.get_event()  # the stream's start
+        if isinstance(self.parser.get_event(), yaml.StreamEndEvent):
+            hint = "`ebpfgen new NAME` writes one to start from"
+            self._stop(Problem(Mark(self.file, 1, 1), "", "the file is empty, expected a spec", hint=hint))
+        root = self._node(self.parser.get_event(), "", 1, False)
+        self.parser.get_event()  # the document's end
+        extra = self.parser.get_event()
+        if not isinstance(extra, yaml.StreamEndEvent):
+            self._stop(Problem(self._mark(extra), "", "a second YAML document begins here; a spec is one document"))
+        return root
+
+    def _refuse_references(self) -> None:
+        if self.references:
+            count = len(self.references)
+            message = f"YAML anchors and aliases ('&' and '*' before text) are refused; the file has {count}"
+            self.problems.append(
+                Problem(self.references[0], "", message, hint="an expression that begins with '&' or '*' must be in quotes")
+            )
+
+    def _stop(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        raise _Stop
+
+    def _mark(self, event: Any) -> Mark:
+        return Mark(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _node(self, event: Any, path: str, depth: int, flow: bool) -> Node:
+        import yaml
+
+        at = At(self._mark(event), path)
+        self._count(at, depth)
+        if isinstance(event, yaml.AliasEvent):
+            self.references.append(at.mark)
+            return Scalar("", None, "plain", at, False)
+        if event.anchor is not None:
+            self.references.append(at.mark)
+        if event.tag is not None:
+            hint = "for negation write 'not', or put the expression in quotes"
+            self.problems.append(at.problem(f"YAML tags are refused, here {quote(event.tag)}", hint=hint))
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event, at, flow)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(event, at, depth)
+        return self._mapping(event, at, depth)
+
+    def _count(self, at: At, depth: int) -> None:
+        self.nodes += 1
+        if depth > MAX_DEPTH:
+            self._stop(at.problem(f"nested more than {MAX_DEPTH} levels deep"))
+        if self.nodes > MAX_NODES:
+            self._stop(at.problem(f"more than {MAX_NODES} values in one spec"))
+
+    def _sequence(self, start: Any, at: At, depth: int) -> Sequence:
+        import yaml
+
+        items: list[Node] = []
+        while not isinstance(event := self.parser.get_event(), yaml.SequenceEndEvent):
+            items.append(self._node(event, f"{at.path}[{len(items)}]", depth + 1, start.flow_style))
+        return Sequence(tuple(items), at)
+
+    def _mapping(self, start: Any, at: At, depth: int) -> Mapping:
+        import yaml
+
+        entries: dict[str, Node] = {}
+        keys: dict[str, At] = {}
+        while not isinstance(event := self.parser.get_event(), yaml.MappingEndEvent):
+            key = self._node(event, at.path, depth + 1, start.flow_style)
+            name, key_at = self._key(event, key, at)
+            value = self._node(self.parser.get_event(), key_at.path, depth + 1, start.flow_style)
+            if name in keys:
+                first = keys[name].mark
+                self.problems.append(key_at.problem(f"duplicate key, the first is at {first.line}:{first.column}"))
+                continue
+            keys[name] = key_at
+            entries[name] = self._placed(value, key_at)
+        return Mapping(entries, keys, at)
+
+    def _key(self, event: Any, key: Node, parent: At) -> tuple[str, At]:
+        import yaml
+
+        if not isinstance(key, Scalar):
+            self.problems.append(Problem(key.at.mark, parent.path, "a key must be text, here it is a list or a mapping"))
+            return "", key.at
+        before = self.text[: event.start_mark.index].rstrip(" ")
+        if before.endswith("?"):
+            optional = re.fullmatch(r"[a-z_]+:\S+", key.text)
+            hint = f'an optional attach point must be in quotes: "?{key.text}"' if optional else ""
+            self.problems.append(Problem(key.at.mark, parent.path, "'?' here makes YAML read a mapping's key", hint=hint))
+        elif not key.text and not isinstance(event, yaml.AliasEvent):
+            self.problems.append(Problem(key.at.mark, parent.path, "a key is missing before ':'"))
+        return key.text, At(key.at.mark, join(parent.path, key.text))
+
+    def _placed(self, value: Node, key_at: At) -> Node:
+        """libyaml places an absent value where the next token stands; we, at its key."""
+        if isinstance(value, Scalar) and value.style == "plain" and not value.text:
+            return Scalar("", None, "plain", key_at, False)
+        return value
+
+    def _scalar(self, event: Any, at: At, flow: bool) -> Scalar:
+        text: str = event.value
+        start: int = event.start_mark.index
+        if bad := _FORBIDDEN.search(text):
+            self.problems.append(at.problem(f"the escaped control character U+{ord(bad[0]):04X} does not belong in a spec"))
+        if event.style in ("|", ">"):
+            return Scalar(text, text, "block", at, False)
+        if event.style in ("'", '"'):
+            inside = At(Mark(self.file, at.mark.line, at.mark.column + 1), at.path)
+            exact = self.text.startswith(text + event.style, start + 1) and "\n" not in text
+            return Scalar(text, text, "quoted", inside, exact)
+        self._refuse_plain(text, at, flow, event.end_mark.index)
+        exact = self.text.startswith(text, start) and "\n" not in text
+        return Scalar(text, resolve(text), "plain", at, exact)
+
+    def _refuse_plain(self, text: str, at: At, flow: bool, end: int) -> None:
+        if flow and text.count("(") > text.count(")") and self.text[end:].lstrip().startswith(","):
+            message = f"inside {{ }} and [ ] the comma ends this text: {quote(text)}"
+            self.problems.append(at.problem(message, hint="put the whole expression in quotes"))
+        elif _AMBIGUOUS_OCTAL.fullmatch(text):
+            plain = text.lstrip("+-0") or "0"
+            self.problems.append(
+                at.problem(
+                    f"a number with a leading zero, {quote(text)}, is octal in C and decimal in YAML",
+                    hint=f"write {plain} or 0o{plain}",
+                )
+            )
+        elif len(text) > MAX_DIGITS and (_INT.fullmatch(text) or _FLOAT.fullmatch(text)):
+            self.problems.append(at.problem(f"a number of {len(text)} characters, at most {MAX_DIGITS} make sense"))
+
+
+def join(path: str, key: str) -> str:
+    """The path of ``key`` in the mapping at ``path``."""
+    shown = key if re.fullmatch(r"[\w-]+", key) else quote(key, 40)
+    return f"{path}.{shown}" if path else shown
+
+
+# --- syntax errors, in plain words -------------------------------------------------------------------------------------------
+
+_FLOW_HINT = "inside { } and [ ], text that holds any of [ ] { } , or ': ' must be in quotes"
+_QUOTE_HINT = "put the whole text in quotes"
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+    here = error.problem_mark or error.context_mark
+    if here is None:
+        return Problem(Mark(file, 1, 1), "", f"not YAML: {error.problem}")
+    if tab := _indenting_tab(here, text, file):
+        return tab
+    mark = Mark(file, here.line + 1, here.column + 1)
+    outer = error.context_mark
+    opened = f"{outer.line + 1}:{outer.column + 1}" if outer else ""
+    what = error.problem or ""
+    char = text[here.index : here.index + 1]
+    before = text[: here.index].rstrip(" ")[-1:]
+
+    if what.startswith("mapping values are not allowed"):
+        return Problem(mark, "", "': ' makes a mapping here, where only text can stand", hint=_QUOTE_HINT)
+    if what.startswith("did not find expected ','"):
+        bracket = what[-2]
+        hint = _FLOW_HINT if char in ("[", "{", ":") or before in ("'", '"', "]", "}") else ""
+        opener = "{" if bracket == "}" else "["
+        return Problem(mark, "", f"expected ',' or '{bracket}' for the '{opener}' opened at {opened}", hint=hint)
+    if what == "did not find expected key":
+        if before in ("'", '"', "]", "}"):
+            return Problem(mark, "", f"text goes on behind the closing {before}", hint=_QUOTE_HINT)
+        return Problem(mark, "", f"expected a key, as in the mapping that begins at {opened}; check the indentation")
+    if what == "did not find expected '-' indicator":
+        return Problem(mark, "", f"expected '- ', as in the list that begins at {opened}; check the indentation")
+    if what == "could not find expected ':'" and outer:
+        return Problem(Mark(file, outer.line + 1, outer.column + 1), "", "expected ': ' behind this key")
+    if what == "found unexpected end of stream" and outer:
+        return Problem(Mark(file, outer.line + 1, outer.column + 1), "", "this quote is never closed")
+    if what == "found character that cannot start any token":
+        return Problem(mark, "", f"text cannot begin with {quote(char)}", hint=_QUOTE_HINT)
+    context = f" ({error.context} at {opened})" if error.context and outer else ""
+    return Problem(mark, "", f"not YAML: {what}{context}")
+
+
+def _indenting_tab(here: yaml.Mark, text: str, file: str) -> Problem | None:
+    """The tab in the white space before the place of an error, which is then the reason for it."""
+    start = here.index - here.column
+    indent = re.compile(r"[ \t]*").match(text, start)
+    tab = indent[0].find("\t") if indent else -1
+    if tab < 0:
+        return None
+    return Problem(Mark(file, here.line + 1, tab + 1), "", "a tab; YAML is indented with spaces")

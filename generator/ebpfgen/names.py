@@ -6,6 +6,7 @@ problems. The spelling of names is the schema's matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from .model import At
@@ -28,13 +29,14 @@ BUILTINS = frozenset({
     "nsecs", "pid", "tid", "uid", "gid", "comm", "cpu", "cgroup", "ppid", "curtask", "elapsed", "started", "probe",
     "args", "retval", "arg0", "arg1", "arg2", "arg3", "arg4", "arg5",
 })  # fmt: skip
+SPELLING = re.compile(r"[a-z][a-z0-9_]*")
 OPTIONS = frozenset({"pid", "tid", "uid", "comm", "cgroup", "duration", "interval", "count", "sink", "quiet", "help", "version"})
 
 
 def problems(root: Node, stem: str) -> Iterator[Problem]:
     """Everything wrong with the names under ``root``."""
     name = _entry(root, "name")
-    if isinstance(name, Scalar) and isinstance(name.value, str) and name.text != stem:
+    if isinstance(name, Scalar) and SPELLING.fullmatch(name.text) and name.text != stem:
         yield name.at.problem(f"the name is {quote(name.text)} but the file's is {quote(stem)}; they must be equal")
     if isinstance(name, Scalar):
         yield from _refused(name.text, name.at)

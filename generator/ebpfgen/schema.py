@@ -8,8 +8,8 @@ The schema keeps to a few shapes so that its errors can be told in words:
 
 * ``title`` is what was expected, as a noun phrase; ``description`` is help for editors;
 * the branches of an ``anyOf`` differ in their JSON type, so that the one meant is known, or they are all spellings of a text;
-* a choice between keys is an ``anyOf`` or ``oneOf`` of nothing but ``required``; with a ``description`` it is a rule about
-  the key beside it, which the description states.
+* a choice between keys is an ``anyOf`` or ``oneOf`` of nothing but ``required``; in ``dependentSchemas`` it is a rule about
+  the key beside it, which the ``description`` states.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .model import At
 from .problems import Problem, near_misses
 from .source import Mapping, Node, Scalar, Sequence, quote, resolve
 
@@ -44,7 +45,7 @@ def problems(root: Node) -> list[Problem]:
     if isinstance(version, Scalar) and type(version.value) is int and version.value != VERSION:
         return [version.at.problem(f"format version {version.text} is not known, expected {VERSION}")]
     errors = [leaf for error in _validator().iter_errors(_plain(root)) for leaf in _leaves(_error(error))]
-    found = {problem for error in _telling(errors) for problem in _explain(error, _locate(root, error.where))}
+    found = {problem for error in _telling(errors) for problem in _explain(error, root)}
     return sorted(found, key=lambda p: (p.mark, p.path, p.message))
 
 
@@ -99,6 +100,10 @@ def _locate(root: Node, where: Iterable[str | int]) -> Node:
     return node
 
 
+def _key_at(node: Node, key: str) -> At:
+    return node.keys[key] if isinstance(node, Mapping) else node.at
+
+
 # --- from jsonschema's errors to those worth telling ----------------------------------------------------------------------
 
 
@@ -130,7 +135,7 @@ class _Error:
     @property
     def is_companion(self) -> bool:
         """A choice that is a rule about the key beside it."""
-        return bool(self.choice) and "description" in self.schema
+        return bool(self.choice) and "dependentSchemas" in self.trail
 
     @property
     def unknown(self) -> list[str]:
@@ -149,7 +154,7 @@ class _Error:
         return [(key, other) for key, other in pairs if key in self.value and other not in self.value]
 
     def near_keys(self, key: str) -> tuple[str, ...]:
-        return near_misses(key, [known for known in self.schema["properties"] if known not in self.value])
+        return near_misses(key, self.schema["properties"])
 
 
 def _error(error: ValidationError) -> _Error:
@@ -204,16 +209,15 @@ def _telling(errors: list[_Error]) -> Iterator[_Error]:
 # --- in words -----------------------------------------------------------------------------------------------------------
 
 
-def _explain(error: _Error, node: Node) -> Iterator[Problem]:
-    if isinstance(node, Mapping):
-        if error.about_name:
-            key = str(error.value)
-            yield node.keys[key].problem(f"expected {_title(error)}, got {quote(key)}")
-            return
-        if about_keys := list(_explain_keys(error, node)):
-            yield from about_keys
-            return
-    yield node.at.problem(*_explain_value(error, node))
+def _explain(error: _Error, root: Node) -> Iterator[Problem]:
+    if error.about_name:
+        *where, key = error.where
+        at = _key_at(_locate(root, where), str(key))
+        yield at.problem(f"expected {_title(error)}, got {quote(str(key))}")
+        return
+    node = _locate(root, error.where)
+    about_keys = list(_explain_keys(error, node)) if isinstance(node, Mapping) else []
+    yield from about_keys or [node.at.problem(*_explain_value(error, node))]
 
 
 def _explain_keys(error: _Error, node: Mapping) -> Iterator[Problem]:
@@ -231,7 +235,8 @@ def _explain_keys(error: _Error, node: Mapping) -> Iterator[Problem]:
         if error.is_companion:
             yield node.at.problem(error.schema["description"])
         elif there:
-            yield node.keys[there[1]].problem(f"{quote(there[1])} beside {quote(there[0])}, expected one of {', '.join(choice)}")
+            message = f"{quote(there[0])} and {quote(there[1])} together, expected only one of {', '.join(choice)}"
+            yield node.keys[there[1]].problem(message)
         else:
             yield node.at.problem(f"expected one of the keys {', '.join(choice)}")
 
@@ -242,10 +247,13 @@ def _unknown_key(key: str, error: _Error, node: Mapping) -> Problem:
     value = node.entries[key]
     if colon and head in known and isinstance(value, Scalar) and value.value is None:
         hint = f"a space is missing behind ':', write {quote(head + ': ' + rest)}"
-        return node.keys[key].problem(f"unknown key {quote(key)}", hint=hint)
+        return node.keys[key].problem("unknown key", hint=hint)
     near = error.near_keys(key)
     message = "unknown key" if near else f"unknown key, expected one of {', '.join(k for k in known if k not in node.entries)}"
     return node.keys[key].problem(message, near)
+
+
+_LIST_HINT = "each item of a list begins with '- '"
 
 
 def _explain_value(error: _Error, node: Node) -> tuple[str, tuple[str, ...], str]:
@@ -259,15 +267,25 @@ def _explain_value(error: _Error, node: Node) -> tuple[str, tuple[str, ...], str
         return f"expected {title}, got an empty one", (), ""
     if error.rule == "not":
         return str(error.schema.get("description", f"expected {title}")), (), ""
-    near = _near_values(error, node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else ()
-    return f"expected {title}, got {_describe(node)}", near, _hint(error, node)
+    near: tuple[str, ...] = ()
+    hint = ""
+    if isinstance(node, Scalar):
+        near = _near_values(error, node.value) if isinstance(node.value, str) else ()
+        hint = "" if near else _hint(error, node)
+    elif error.rule == "type" and error.limit == "array":
+        hint = _LIST_HINT
+    return f"expected {title}, got {_describe(node)}", near, hint
 
 
-def _hint(error: _Error, node: Node) -> str:
+def _hint(error: _Error, node: Scalar) -> str:
     if error.rule == "type" and error.limit == "array":
-        return "each item of a list begins with '- '"
-    if isinstance(node, Scalar) and node.style == "plain" and node.value is not None and not isinstance(node.value, str):
-        return "in quotes it is text" if error.rule == "type" and "string" in error.limit else ""
+        return _LIST_HINT
+    known = dict.fromkeys(map(_first_word, _examples(error.schema)))
+    if len(known) > 1:
+        return f"one of {', '.join(known)}"
+    is_text = error.rule == "type" and "string" in error.limit
+    if is_text and node.value is not None and re.search(error.schema.get("pattern", ""), node.text):
+        return "in quotes it is text"
     return ""
 
 
@@ -284,9 +302,11 @@ def _describe(node: Node) -> str:
 
 
 def _near_values(error: _Error, value: str) -> tuple[str, ...]:
-    """Among the values and examples of the schema, those whose first word is near to that of ``value``."""
+    """``value`` with its first word put right, by the values and examples of the schema."""
     known = {_first_word(example): example for example in reversed(list(_examples(error.schema)))}
-    return tuple(known[word] for word in near_misses(_first_word(value), known))
+    word = _first_word(value)
+    rest = value.lstrip("?").removeprefix(word)
+    return tuple(near + rest if rest and near != word else known[near] for near in near_misses(word, known))
 
 
 def _first_word(text: str) -> str:
@@ -317,9 +337,12 @@ def _title(error: _Error) -> str:
     title = ""
     node: Any = _schema()
     for step in error.trail:
-        node = _target({"$ref": node["$ref"]}) if step == "$ref" else node[step]
+        while step not in node and "$ref" in node:  # jsonschema leaves references out of the trail
+            node = _schema()["$defs"][node["$ref"].rpartition("/")[2]]
+            title = title or node.get("title", "")
+        node = node[step]
         if step in ("properties", "items", "additionalProperties", "propertyNames", "anyOf"):
             title = ""
-        if isinstance(node, dict) and not title and isinstance(node.get("title"), str):
-            title = node["title"]
+        if isinstance(node, dict) and isinstance(node.get("title"), str):
+            title = title or node["title"]
     return title or str(error.schema.get("title", "another value"))

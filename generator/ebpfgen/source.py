@@ -184,15 +184,16 @@ class _Composer:
         try:
             root = self._only_document()
         except yaml.MarkedYAMLError as error:
-            self.problems.append(_syntax_problem(error, self.text, self.file))
+            if not self.references:  # text behind an alias is a syntax error that says nothing of the alias
+                self.problems.append(_syntax_problem(error, self.text, self.file))
         except yaml.YAMLError as error:
             self.problems.append(Problem(Mark(self.file, 1, 1), "", f"not YAML: {quote(str(error), 200)}"))
         except _Stop:
             pass
         else:
-            self._refuse_references()
-            if not self.problems:
+            if not self.problems and not self.references:
                 return root
+        self._refuse_references()
         raise SpecError(self.problems)
 
     def _only_document(self) -> Node:
@@ -246,9 +247,9 @@ class _Composer:
     def _count(self, at: At, depth: int) -> None:
         self.nodes += 1
         if depth > MAX_DEPTH:
-            self._stop(at.problem(f"nested more than {MAX_DEPTH} levels deep"))
+            self._stop(Problem(at.mark, "", f"nested more than {MAX_DEPTH} levels deep"))
         if self.nodes > MAX_NODES:
-            self._stop(at.problem(f"more than {MAX_NODES} values in one spec"))
+            self._stop(Problem(at.mark, "", f"more than {MAX_NODES} values in one spec"))
 
     def _sequence(self, start: Any, at: At, depth: int) -> Sequence:
         import yaml

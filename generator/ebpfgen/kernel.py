@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from .btf import Btf, Enum, FuncProto
+
+if TYPE_CHECKING:
+    from .kernel_description import Description
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +73,19 @@ class Kernel(Protocol):
     def syscalls(self) -> dict[int, str]:
         """Number → name of the system calls of ``machine``."""
         ...
+
+
+def running() -> Description:
+    """The kernel that we run on. Raises MachineError when it has no BTF; what else lacks is told when it is asked for."""
+    from .kernel_description import Description
+    from .kernel_host import HostSource
+
+    return Description(HostSource(), (running, ()))
+
+
+def from_file(path: str | Path) -> Description:
+    """A kernel that ``ebpfgen kernel capture`` wrote down. Raises MachineError when the file is not such a one, cut short or altered."""
+    from .kernel_capture import CaptureSource
+    from .kernel_description import Description
+
+    return Description(CaptureSource(Path(path)), (from_file, (path,)))

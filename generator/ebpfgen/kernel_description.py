@@ -1,0 +1,195 @@
+"""A kernel's answers, put together from BTF, formats and lists.
+
+Receives a :class:`Source`, is a :class:`~ebpfgen.kernel.Kernel`. What was read once is kept. Never reads /sys or /proc itself: the
+source does, or it has a captured file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from mmap import mmap
+from pathlib import Path
+from typing import Any, Protocol
+
+from .atomic import write_beside
+from .btf import FUNC, Btf, Enum, FuncProto, Index
+from .kernel import Tracepoint
+from .problems import MachineError
+from .tracepoint_format import parse, raw_arguments, raw_names
+
+_TABLES = Path(__file__).parent / "syscalls"
+
+
+class Source(Protocol):
+    """Where a description's facts come from."""
+
+    release: str
+    machine: str
+    fingerprint: str
+    index_key: str  # names the BTF: the same key, the same bytes
+
+    def btf(self) -> bytes | mmap: ...
+    def events(self) -> list[str]:
+        """``CATEGORY:NAME`` of every tracepoint. Raises MachineError when the kernel does not let us see."""
+        ...
+
+    def format(self, category: str, name: str) -> str | None: ...
+    def attachable(self) -> frozenset[str] | None:
+        """Functions that ftrace can take; None when the kernel does not let us see."""
+        ...
+
+    def blacklist(self) -> frozenset[str]: ...
+    def symbols(self) -> frozenset[str] | None:
+        """Names of code, those outside BTF at least; None when the kernel does not let us see."""
+        ...
+
+    def config(self) -> dict[str, str]:
+        """Those of :data:`CONFIG` that are known: ``y``, ``m``, ``n`` or a value."""
+        ...
+
+
+CONFIG = ("CONFIG_KPROBES", "CONFIG_UPROBES", "CONFIG_FTRACE_SYSCALLS", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS", "CONFIG_BPF_EVENTS", "CONFIG_HZ")
+"""Build options of the kernel that decide what can be attached."""
+
+
+class Description:
+    """Implements :class:`~ebpfgen.kernel.Kernel`. Pickled as ``remake``, so that a worker makes its own from the same place."""
+
+    def __init__(self, source: Source, remake: tuple[Callable[..., Any], tuple[Any, ...]]) -> None:
+        self.source = source
+        self.release, self.machine, self.fingerprint = source.release, source.machine, source.fingerprint
+        self._remake = remake
+        self._tracepoints: dict[tuple[str, str], Tracepoint | None] = {}
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._remake
+
+    @cached_property
+    def btf(self) -> Btf:
+        data = self.source.btf()
+        kept = _cache_file(f"btf-{self.source.index_key}.idx")
+        index = kept and _kept_index(kept)
+        btf = Btf(data, index)
+        if kept and not index:
+            _keep(kept, btf.index.to_bytes())
+        return btf
+
+    def tracepoint(self, category: str, name: str) -> Tracepoint | None:
+        asked = category, name
+        if asked not in self._tracepoints:
+            text = self.source.format(category, name)
+            self._tracepoints[asked] = None if text is None else parse(category, name, text, self.btf)
+        return self._tracepoints[asked]
+
+    def tracepoints(self) -> Iterator[tuple[str, str]]:
+        for event in self.source.events():
+            category, _, name = event.partition(":")
+            yield category, name
+
+    def function(self, name: str) -> FuncProto | None:
+        found = self.btf.find_function(name)
+        proto = self.btf.resolve(found) if found is not None else None
+        return proto if isinstance(proto, FuncProto) else None
+
+    def functions(self) -> Iterator[str]:
+        names = self.btf.names(FUNC)
+        return iter(sorted(self._attachable.union(names)) if self._attachable else names)
+
+    def why_not_attachable(self, name: str) -> str | None:
+        if name in self._blacklist:
+            return "on the kernel's list of functions that may not be probed"
+        known, symbols = self.function(name) is not None, self._attachable
+        if symbols is None:
+            symbols = None if known else self._symbols
+        if symbols is None or name in symbols:
+            return None
+        for variant in sorted(s for s in symbols if s.startswith(name + ".")):
+            return f"the compiler turned it into {variant}"
+        if known:
+            return "notrace: not among the kernel's available_filter_functions"
+        return "there is no such function in this kernel, or it was inlined"
+
+    @cached_property
+    def _attachable(self) -> frozenset[str] | None:
+        return self.source.attachable()
+
+    @cached_property
+    def _blacklist(self) -> frozenset[str]:
+        return self.source.blacklist()
+
+    @cached_property
+    def _symbols(self) -> frozenset[str] | None:
+        return self.source.symbols()
+
+    def raw_tracepoint(self, name: str) -> FuncProto | None:
+        return raw_arguments(name, self.btf)
+
+    def raw_tracepoints(self) -> Iterator[str]:
+        return iter(raw_names(self.btf))
+
+    def enum(self, name: str) -> Enum | None:
+        found = self.btf.find(name, Enum)
+        if found is None:
+            return next((enum for _, enum in self.btf.find_constants(name) if not enum.name), None)
+        enum = self.btf.resolve(found)
+        assert isinstance(enum, Enum)
+        return enum
+
+    def constant(self, name: str) -> tuple[int, Enum] | None:
+        return next(iter(self.btf.find_constants(name)), None)
+
+    def constants(self) -> Iterator[str]:
+        return iter(self.btf.constant_names())
+
+    def syscalls(self) -> dict[int, str]:
+        return dict(self._syscalls)
+
+    @cached_property
+    def _syscalls(self) -> dict[int, str]:
+        return read_table(self.machine)
+
+    @cached_property
+    def config(self) -> dict[str, str]:
+        """Build options of the kernel, those of :data:`CONFIG` that are known."""
+        return self.source.config()
+
+
+def machines() -> list[str]:
+    """The machines whose system calls are known here."""
+    return sorted(path.stem for path in _TABLES.glob("*.tbl"))
+
+
+def read_table(machine: str) -> dict[int, str]:
+    """Number → name of the system calls, from ``syscalls/MACHINE.tbl``."""
+    if machine not in machines():
+        raise MachineError(f"the system calls of {machine} are not known here, only those of {' and '.join(machines())}")
+    lines = (_TABLES / f"{machine}.tbl").read_text().splitlines()
+    pairs = (line.split() for line in lines if line and not line.startswith("#"))
+    return {int(number): name for number, name in pairs}
+
+
+def _cache_file(name: str) -> Path | None:
+    """Where a file of that name is kept; None for a user without a home."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    except RuntimeError:
+        return None
+    return base / "ebpfgen" / name
+
+
+def _kept_index(path: Path) -> Index | None:
+    try:
+        return Index.from_bytes(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Keeps ``data`` for the next run if it can: what is kept only saves time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(path, data)
+    except OSError:
+        return

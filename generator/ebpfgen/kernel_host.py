@@ -1,0 +1,182 @@
+"""The running kernel's facts, read from /sys and /proc when they are asked for.
+
+Receives the folder that stands for ``/``, is a :class:`~ebpfgen.kernel_description.Source`. The one module of the generator that looks
+at the running kernel. The only thing that it changes: root gets tracefs mounted where it is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import struct
+import sys
+from functools import cached_property
+from mmap import MAP_PRIVATE, PROT_READ, mmap
+from pathlib import Path
+
+from .kernel_description import CONFIG
+from .problems import MachineError
+
+_GROUPS_OF_USERS = ("kprobes:", "uprobes:", "eprobes:", "fprobes:", "synthetic:")
+"""Events that users make at run time; they come and go, and say nothing about the kernel."""
+_WORD = re.compile(r"\w+", re.ASCII)
+_TEXT_SYMBOL = re.compile(r"^\S+ [tTwW] (\S+)$", re.MULTILINE)
+_NOTE = struct.Struct("=III")
+_GNU_BUILD_ID = 3
+
+
+class HostSource:
+    def __init__(self, root: Path = Path("/")) -> None:
+        """Raises MachineError when the kernel has no BTF."""
+        self._root = root
+        self._sys, self._proc = root / "sys", root / "proc"
+        uname = os.uname()
+        self.release, self.machine = uname.release, uname.machine
+        try:
+            size = (self._sys / "kernel/btf/vmlinux").stat().st_size
+        except OSError as error:
+            raise _no_btf(self.release, error) from None
+        self.index_key = self._identity(f"{uname.release}\n{uname.version}\n{size}\n")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Over what the kernel was built as, its BTF, and the tracepoints that it has now (modules bring their own)."""
+        try:
+            events = "\n".join(self.events())
+        except MachineError:
+            events = "not to be seen"
+        return hashlib.sha256(f"{self.machine}\n{self.index_key}\n{events}".encode()).hexdigest()
+
+    def btf(self) -> bytes | mmap:
+        try:
+            with open(self._sys / "kernel/btf/vmlinux", "rb") as file:
+                try:
+                    return mmap(file.fileno(), 0, MAP_PRIVATE, PROT_READ)
+                except (OSError, ValueError):  # before Linux 6.16 this file can't be mapped
+                    return file.read()
+        except OSError as error:
+            raise _no_btf(self.release, error) from None
+
+    def events(self) -> list[str]:
+        return [event for event in self._events if not event.startswith(_GROUPS_OF_USERS)]
+
+    @cached_property
+    def _events(self) -> list[str]:
+        tracefs = self._tracefs
+        try:
+            return sorted((tracefs / "available_events").read_text().split())
+        except OSError as error:
+            raise _no_tracefs(error) from None
+
+    def format(self, category: str, name: str) -> str | None:
+        if not _WORD.fullmatch(category) or not name or "/" in name or f"{category}:{name}" not in self._event_set:
+            return None
+        try:
+            return (self._tracefs / "events" / category / name / "format").read_text()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _no_tracefs(error) from None
+
+    @cached_property
+    def _event_set(self) -> frozenset[str]:
+        return frozenset(self._events)
+
+    def attachable(self) -> frozenset[str] | None:
+        try:
+            lines = (self._tracefs / "available_filter_functions").read_text().splitlines()
+        except (OSError, MachineError):
+            return None
+        return frozenset(line.split()[0] for line in lines if line.strip())
+
+    def blacklist(self) -> frozenset[str]:
+        try:
+            lines = (self._sys / "kernel/debug/kprobes/blacklist").read_text().splitlines()
+        except OSError:
+            return frozenset()
+        return frozenset(line.split()[1] for line in lines if len(line.split()) > 1)
+
+    def symbols(self) -> frozenset[str] | None:
+        try:
+            return frozenset(_TEXT_SYMBOL.findall((self._proc / "kallsyms").read_text()))
+        except OSError:
+            return None
+
+    def config(self) -> dict[str, str]:
+        text = self._config_text()
+        found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE)) if text else None
+        return {} if found is None else {name: found.get(name, "n") for name in CONFIG}
+
+    def _config_text(self) -> str:
+        import gzip
+
+        try:
+            return gzip.decompress((self._proc / "config.gz").read_bytes()).decode()
+        except (OSError, EOFError):
+            pass
+        try:
+            return (self._root / "boot" / f"config-{self.release}").read_text()
+        except OSError:
+            return ""
+
+    @cached_property
+    def _tracefs(self) -> Path:
+        places = [self._sys / "kernel/tracing", self._sys / "kernel/debug/tracing"]
+        for place in places:
+            if _is_tracefs(place):
+                return place
+        if self._root == Path("/") and places[0].is_dir() and os.geteuid() == 0 and _mount_tracefs(places[0]):
+            print(f"ebpfgen: mounted tracefs at {places[0]}, to see the kernel's tracepoints", file=sys.stderr)
+            return places[0]
+        raise _no_tracefs(None)
+
+    def _identity(self, build: str) -> str:
+        """Names this kernel's BTF. A build id names what was built; without one, the BTF has to be read."""
+        try:
+            notes = (self._sys / "kernel/notes").read_bytes()
+        except OSError:
+            notes = b""
+        named = build.encode() + notes
+        return hashlib.sha256(named if _has_build_id(notes) else named + hashlib.sha256(self.btf()).digest()).hexdigest()
+
+
+def _is_tracefs(place: Path) -> bool:
+    try:
+        return (place / "events").is_dir() or (place / "available_events").exists()
+    except OSError:
+        return False
+
+
+def _mount_tracefs(place: Path) -> bool:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.mount(b"tracefs", os.fsencode(place), b"tracefs", 0, None) == 0) and _is_tracefs(place)
+
+
+def _has_build_id(notes: bytes) -> bool:
+    """Whether ELF notes hold a GNU build id. Linux writes them back to back, padded to four bytes."""
+    at = 0
+    while at + _NOTE.size <= len(notes):
+        name, desc, kind = _NOTE.unpack_from(notes, at)
+        at += _NOTE.size
+        if kind == _GNU_BUILD_ID and notes[at : at + name] == b"GNU\0" and desc:
+            return True
+        at += (name + 3 & ~3) + (desc + 3 & ~3)
+    return False
+
+
+def _no_btf(release: str, error: OSError) -> MachineError:
+    return MachineError(
+        f"Linux {release} shows no BTF: {error.filename}: {error.strerror}; a kernel built with CONFIG_DEBUG_INFO_BTF has it, "
+        "or name the description of another kernel (--kernel FILE, made by 'ebpfgen kernel capture FILE')"
+    )
+
+
+def _no_tracefs(error: OSError | None) -> MachineError:
+    why = f"{error.filename}: {error.strerror}" if error else "tracefs is not mounted, or not to be seen by this user"
+    return MachineError(
+        f"the kernel's tracepoints can't be seen: {why}; as root: mount -t tracefs tracefs /sys/kernel/tracing, "
+        "or name a captured description (--kernel FILE, made by 'ebpfgen kernel capture FILE')"
+    )

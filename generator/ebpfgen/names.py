@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .characters import quote
 from .model import At
 from .problems import Problem
-from .source import Mapping, Node, Scalar, Sequence, quote
+from .source import Mapping, Node, Scalar, Sequence
 
 C_WORDS = frozenset({
     "alignas", "alignof", "auto", "bool", "break", "case", "char", "const", "constexpr", "continue", "default", "do",

@@ -22,9 +22,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .characters import quote
 from .model import At
 from .problems import Problem, near_misses
-from .source import Mapping, Node, Scalar, Sequence, quote, resolve
+from .source import Mapping, Node, Scalar, Sequence, resolve
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

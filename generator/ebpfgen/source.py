@@ -14,13 +14,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from .characters import FORBIDDEN, decode, mark_at, quote
 from .model import At
 from .problems import MachineError, Mark, Problem, SpecError, near_misses
-
-if TYPE_CHECKING:
-    import yaml
+from .syntax import syntax_problem
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
@@ -87,14 +86,8 @@ def parse(data: bytes, file: str) -> Node:
     """The tree of the one document in ``data``; raises SpecError with everything that is wrong with it as YAML."""
     if len(data) > MAX_BYTES:
         raise SpecError([_too_big(file, f"more than {MAX_BYTES} bytes")])
-    text = _decode(data, file)
+    text = decode(data, file)
     return _Composer(text, file).document()
-
-
-def quote(text: str, most: int = 60) -> str:
-    """``text`` for a message: on one line, printable, cut (and marked so) after ``most`` characters."""
-    shown = text if len(text) <= most else text[:most] + "…"
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown) + "'"
 
 
 def _too_big(file: str, size: str) -> Problem:
@@ -107,33 +100,6 @@ def _files_like(path: Path) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(str(path.parent / name) for name in near_misses(path.name, names))
-
-
-# --- characters ---------------------------------------------------------------------------------------------------------
-
-# What YAML 1.2 calls printable, without the line separators that YAML 1.1 counts as line ends and editors do not.
-_FORBIDDEN = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_LINE_END = re.compile(r"\r\n|\r|\n")
-
-
-def _decode(data: bytes, file: str) -> str:
-    """UTF-8 without its byte order mark, checked for characters that YAML refuses."""
-    try:
-        text = data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        mark = _mark_at(data[: error.start].decode("utf-8").removeprefix("\ufeff"), file)
-        hint = "this is UTF-16; save it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "save the file as UTF-8"
-        message = f"byte {error.start} (0x{data[error.start]:02x}) is not UTF-8"
-        raise SpecError([Problem(mark, "", message, hint=hint)]) from None
-    if bad := _FORBIDDEN.search(text):
-        kind = "a NUL byte" if bad[0] == "\0" else f"the control character U+{ord(bad[0]):04X}"
-        raise SpecError([Problem(_mark_at(text[: bad.start()], file), "", f"{kind} does not belong in a spec")])
-    return text
-
-
-def _mark_at(before: str, file: str) -> Mark:
-    lines = _LINE_END.split(before)
-    return Mark(file, len(lines), len(lines[-1]) + 1)
 
 
 # --- resolution: YAML 1.2's core schema, but true and false are the only booleans, and there is no infinity -----------------
@@ -175,6 +141,7 @@ class _Composer:
         self.file = file
         self.problems: list[Problem] = []
         self.references: list[Mark] = []
+        self.open: list[Mark] = []  # the brackets that are not closed yet
         self.nodes = 0
         self.parser = CParser(text)
 
@@ -185,7 +152,7 @@ class _Composer:
             root = self._only_document()
         except yaml.MarkedYAMLError as error:
             if not self.references:  # text behind an alias is a syntax error that says nothing of the alias
-                self.problems.append(_syntax_problem(error, self.text, self.file))
+                self.problems.append(syntax_problem(error, self.text, self.file, self.open))
         except yaml.YAMLError as error:
             self.problems.append(Problem(Mark(self.file, 1, 1), "", f"not YAML: {quote(str(error), 200)}"))
         except _Stop:
@@ -223,6 +190,8 @@ class _Composer:
         raise _Stop
 
     def _mark(self, event: Any) -> Mark:
+        if event.start_mark.index >= len(self.text):  # libyaml counts a line end there in any case
+            return mark_at(self.text, self.file)
         return Mark(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _node(self, event: Any, path: str, depth: int, flow: bool) -> Node:
@@ -240,9 +209,12 @@ class _Composer:
             self.problems.append(at.problem(f"YAML tags are refused, here {quote(event.tag)}", hint=hint))
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, at, flow)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(event, at, depth)
-        return self._mapping(event, at, depth)
+        if event.flow_style:
+            self.open.append(at.mark)
+        node = self._sequence(event, at, depth) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(event, at, depth)
+        if event.flow_style:
+            self.open.pop()
+        return node
 
     def _count(self, at: At, depth: int) -> None:
         self.nodes += 1
@@ -300,7 +272,7 @@ class _Composer:
     def _scalar(self, event: Any, at: At, flow: bool) -> Scalar:
         text: str = event.value
         start: int = event.start_mark.index
-        if bad := _FORBIDDEN.search(text):
+        if bad := FORBIDDEN.search(text):
             self.problems.append(at.problem(f"the escaped control character U+{ord(bad[0]):04X} does not belong in a spec"))
         if event.style in ("|", ">"):
             return Scalar(text, text, "block", at, False)
@@ -332,55 +304,3 @@ def join(path: str, key: str) -> str:
     """The path of ``key`` in the mapping at ``path``."""
     shown = key if re.fullmatch(r"[\w-]+", key) else quote(key, 40)
     return f"{path}.{shown}" if path else shown
-
-
-# --- syntax errors, in plain words -------------------------------------------------------------------------------------------
-
-_FLOW_HINT = "inside { } and [ ], text that holds any of [ ] { } , or ': ' must be in quotes"
-_QUOTE_HINT = "put the whole text in quotes"
-
-
-def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
-    here = error.problem_mark or error.context_mark
-    if here is None:
-        return Problem(Mark(file, 1, 1), "", f"not YAML: {error.problem}")
-    if tab := _indenting_tab(here, text, file):
-        return tab
-    mark = Mark(file, here.line + 1, here.column + 1)
-    outer = error.context_mark
-    opened = f"{outer.line + 1}:{outer.column + 1}" if outer else ""
-    what = error.problem or ""
-    char = text[here.index : here.index + 1]
-    before = text[: here.index].rstrip(" ")[-1:]
-
-    if what.startswith("mapping values are not allowed"):
-        return Problem(mark, "", "': ' makes a mapping here, where only text can stand", hint=_QUOTE_HINT)
-    if what.startswith("did not find expected ','"):
-        bracket = what[-2]
-        hint = _FLOW_HINT if char in ("[", "{", ":") or before in ("'", '"', "]", "}") else ""
-        opener = "{" if bracket == "}" else "["
-        return Problem(mark, "", f"expected ',' or '{bracket}' for the '{opener}' opened at {opened}", hint=hint)
-    if what == "did not find expected key":
-        if before in ("'", '"', "]", "}"):
-            return Problem(mark, "", f"text goes on behind the closing {before}", hint=_QUOTE_HINT)
-        return Problem(mark, "", f"expected a key, as in the mapping that begins at {opened}; check the indentation")
-    if what == "did not find expected '-' indicator":
-        return Problem(mark, "", f"expected '- ', as in the list that begins at {opened}; check the indentation")
-    if what == "could not find expected ':'" and outer:
-        return Problem(Mark(file, outer.line + 1, outer.column + 1), "", "expected ': ' behind this key")
-    if what == "found unexpected end of stream" and outer:
-        return Problem(Mark(file, outer.line + 1, outer.column + 1), "", "this quote is never closed")
-    if what == "found character that cannot start any token":
-        return Problem(mark, "", f"text cannot begin with {quote(char)}", hint=_QUOTE_HINT)
-    context = f" ({error.context} at {opened})" if error.context and outer else ""
-    return Problem(mark, "", f"not YAML: {what}{context}")
-
-
-def _indenting_tab(here: yaml.Mark, text: str, file: str) -> Problem | None:
-    """The tab in the white space before the place of an error, which is then the reason for it."""
-    start = here.index - here.column
-    indent = re.compile(r"[ \t]*").match(text, start)
-    tab = indent[0].find("\t") if indent else -1
-    if tab < 0:
-        return None
-    return Problem(Mark(file, here.line + 1, tab + 1), "", "a tab; YAML is indented with spaces")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .btf import STRUCT, TYPEDEF, Btf, FuncProto, Ptr, Struct
+from .btf import STRUCT, TYPEDEF, Btf, FuncProto, Int, Ptr, Struct
 from .kernel import Tracepoint, TracepointField
 from .problems import MachineError
 
@@ -19,10 +19,15 @@ _RECORD = "trace_event_raw_"
 
 def parse(category: str, name: str, text: str, btf: Btf) -> Tracepoint:
     """Raises MachineError when ``text`` is no format file."""
-    fields = tuple(field for field in _fields(f"tracepoint:{category}:{name}", text) if not field.name.startswith("common_"))
+    fields = parse_fields(category, name, text)
     # The six slots of a system call's arguments are one array in its record: no member names to follow.
     record = None if category == "syscalls" else _record(name, fields, btf)
     return Tracepoint(category, name, fields, record)
+
+
+def parse_fields(category: str, name: str, text: str) -> tuple[TracepointField, ...]:
+    """The fields alone, in order, without the common_* ones."""
+    return tuple(field for field in _fields(f"tracepoint:{category}:{name}", text) if not field.name.startswith("common_"))
 
 
 def _fields(what: str, text: str) -> Iterator[TracepointField]:
@@ -80,11 +85,23 @@ def _layout(btf: Btf, record: str) -> list[tuple[str, int]] | None:
 
 
 def _types(btf: Btf, type_id: int | None) -> list[str] | None:
-    """The argument types of a tracepoint's prototype, spelled; None when there is none."""
+    """The argument types of a tracepoint's prototype, None when there is none."""
     proto = btf.resolve(type_id) if type_id is not None else None
     if isinstance(proto, Ptr):
         proto = btf.resolve(proto.target)
-    return [btf.c_name(t) for _, t in proto.params] if isinstance(proto, FuncProto) else None
+    return [_essence(btf, t) for _, t in proto.params] if isinstance(proto, FuncProto) else None
+
+
+def _essence(btf: Btf, type_id: int) -> str:
+    """A type without its typedefs: an event may spell ``long long`` what its class spells ``time64_t``."""
+    stars = ""
+    found = btf.resolve(type_id)
+    while isinstance(found, Ptr) and len(stars) < 8:
+        stars += "*"
+        found = btf.resolve(found.target)
+    if isinstance(found, Int):
+        return f"{'i' if found.signed else 'u'}{found.size}{stars}"
+    return f"{type(found).__name__} {getattr(found, 'name', '')}{stars}"
 
 
 def raw_arguments(name: str, btf: Btf) -> FuncProto | None:

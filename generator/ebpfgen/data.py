@@ -25,8 +25,3 @@ def templates() -> Path:
 def specs() -> Path:
     """The folder of shipped specs."""
     return root() / "specs"
-
-
-def schema_file() -> Path:
-    """The JSON Schema of specs; in a checkout and in a wheel it is a file of the package."""
-    return _PACKAGE / "spec.schema.json"

@@ -31,34 +31,40 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str, open_brack
         return Problem(at, "", f"the {quote(text.splitlines()[at.line - 1][at.column - 1])} opened here is never closed")
     mark = Mark(file, here.line + 1, here.column + 1) if here.index < len(text) else mark_at(text, file)
     outer = error.context_mark
-    opened = f"{outer.line + 1}:{outer.column + 1}" if outer else ""
-    what = error.problem or ""
-    char = text[here.index : here.index + 1]
-    before = text[: here.index].rstrip(" ")[-1:]
+    begun = Mark(file, outer.line + 1, outer.column + 1) if outer else mark
+    if error.problem in _ABOUT_WHAT_WAS_BEGUN:
+        return Problem(begun, "", _ABOUT_WHAT_WAS_BEGUN[error.problem])
+    context = f"{error.context} at {begun.line}:{begun.column}" if error.context and outer else ""
+    message, hint = _words(error.problem or "", text[: here.index].rstrip(" ")[-1:], text[here.index : here.index + 1], begun)
+    return Problem(mark, "", message or f"not YAML: {error.problem}" + (f" ({context})" if context else ""), hint=hint)
 
+
+_ABOUT_WHAT_WAS_BEGUN = {
+    "could not find expected ':'": "expected ': ' behind this key",
+    "found unexpected end of stream": "this quote is never closed",
+}
+
+
+def _words(what: str, before: str, char: str, begun: Mark) -> tuple[str, str]:
+    """Message and hint for libyaml's ``what``, between the characters ``before`` and ``char``, within what began at ``begun``."""
+    place = f"{begun.line}:{begun.column}"
+    closed = before in ("'", '"', "]", "}")
     if what.startswith("mapping values are not allowed"):
-        return Problem(mark, "", "': ' makes a mapping here, where only text can stand", hint=_QUOTE_HINT)
+        return "': ' makes a mapping here, where only text can stand", _QUOTE_HINT
     if what.startswith("did not find expected ','"):
-        bracket = what[-2]
-        hint = _FLOW_HINT if char in ("[", "{", ":") or before in ("'", '"', "]", "}") else ""
-        opener = "{" if bracket == "}" else "["
-        return Problem(mark, "", f"expected ',' or '{bracket}' for the '{opener}' opened at {opened}", hint=hint)
+        opener, closer = ("{", "}") if "}" in what else ("[", "]")
+        return f"expected ',' or '{closer}' for the '{opener}' opened at {place}", _FLOW_HINT if closed or char in "[{:" else ""
+    if what == "did not find expected key" and closed:
+        return f"text goes on behind the closing {before}", _QUOTE_HINT
     if what == "did not find expected key":
-        if before in ("'", '"', "]", "}"):
-            return Problem(mark, "", f"text goes on behind the closing {before}", hint=_QUOTE_HINT)
-        return Problem(mark, "", f"expected a key, as in the mapping that begins at {opened}; check the indentation")
+        return f"expected a key, as in the mapping that begins at {place}; check the indentation", ""
     if what == "did not find expected '-' indicator":
-        return Problem(mark, "", f"expected '- ', as in the list that begins at {opened}; check the indentation")
+        return f"expected '- ', as in the list that begins at {place}; check the indentation", ""
     if what == "did not find expected <document start>":
-        return Problem(mark, "", "text goes on after the end of the spec", hint=_QUOTE_HINT if before in ("'", '"') else "")
-    if what == "could not find expected ':'" and outer:
-        return Problem(Mark(file, outer.line + 1, outer.column + 1), "", "expected ': ' behind this key")
-    if what == "found unexpected end of stream" and outer:
-        return Problem(Mark(file, outer.line + 1, outer.column + 1), "", "this quote is never closed")
+        return "text goes on after the end of the spec", _QUOTE_HINT if closed else ""
     if what == "found character that cannot start any token":
-        return Problem(mark, "", f"text cannot begin with {quote(char)}", hint=_QUOTE_HINT)
-    context = f" ({error.context} at {opened})" if error.context and outer else ""
-    return Problem(mark, "", f"not YAML: {what}{context}")
+        return f"text cannot begin with {quote(char)}", _QUOTE_HINT
+    return "", ""
 
 
 def _indenting_tab(here: yaml.Mark, text: str, file: str) -> Problem | None:

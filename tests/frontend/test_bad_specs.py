@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import golden_diagnostics
 import pytest
+
+import golden_diagnostics
 from ebpfgen.loader import load
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ebpfgen.loader import load
-from ebpfgen.problems import Mark, Problem, SpecError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from ebpfgen.loader import load
+from ebpfgen.problems import Mark, Problem, SpecError
 
 ROOT = Path(__file__).parents[2]
 SPEC = b"""\

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from ebpfgen.loader import load, load_path
 from ebpfgen.model import All, AttachPoint, Choice, Expr, First, Linear, Spec, Text
 from ebpfgen.problems import SpecError

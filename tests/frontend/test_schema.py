@@ -10,7 +10,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ebpfgen import schema
+
+from ebpfgen import fieldtypes, names, schema, typer
+from ebpfgen.model import At, Text
+from ebpfgen.problems import Mark
 
 DOCS = Path(__file__).parents[2] / "docs" / "spec.md"
 SCHEMA: dict[str, Any] = json.loads(schema.text())
@@ -72,6 +75,19 @@ def test_every_key_is_documented() -> None:
     prose = re.sub(r"```.*?```", "", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
     words = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`[^`]+`", prose))))
     assert _keys() - words == set()
+
+
+def test_types_are_those_that_the_checker_knows() -> None:
+    words = {word for word in fieldtypes.WORDS if word.isidentifier()}
+    assert set(DEFS["key_type"]["anyOf"][0]["enum"]) == words
+    for word in (*words, "string(16)", "argv(16)", "enum:a|b", "flags:open"):
+        assert isinstance(fieldtypes.parse(Text(word, At(Mark("x.yaml", 1, 1), ""))), fieldtypes.FieldType)
+    params = DEFS["param"]["properties"]["type"]["anyOf"][0]["enum"]
+    assert {*params, "string"} == set(fieldtypes.PARAM_WORDS)
+
+
+def test_builtins_are_refused_as_variables() -> None:
+    assert set(typer.BUILTINS) <= names.BUILTINS
 
 
 def test_patterns_end_where_the_text_ends() -> None:

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ebpfgen import source
 from ebpfgen.problems import MachineError, SpecError
 from ebpfgen.source import Mapping, Node, Scalar, Sequence
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def parse(text: str) -> Node:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).resolve().with_name("spec.schema.json")
 FOLDER = Path("specs")
+SPELLING = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 # Uses nothing but system call tracepoints: kernels without kprobes have them too.
 STARTER = """\
@@ -89,22 +90,17 @@ def tracer_name(text: str) -> str:
     from . import loader
     from .characters import quote
 
+    if not SPELLING.fullmatch(text):
+        near = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_0123456789")[:40]
+        hint = f"; did you mean {near}?" if near else ""
+        expected = "a name of small letters, digits and _, beginning with a letter, at most 40 characters"
+        raise argparse.ArgumentTypeError(f"expected {expected}; got {quote(text)}{hint}")
+    file = Path(f"{text}.yaml")
     try:
-        if "/" not in text and "\n" not in text:
-            loader.load(starter(text, Path(f"{text}.yaml")).encode("utf-8", "replace"), f"{text}.yaml")
-            return text
-    except SpecError as error:
-        about_name = [problem.message for problem in error.problems if problem.path == "name"]
-        if about_name and _SPELLING.fullmatch(text):  # a word that is taken
-            raise argparse.ArgumentTypeError(about_name[0]) from None
-    near = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_0123456789")[:40]
-    hint = f"; did you mean {near}?" if near else ""
-    raise argparse.ArgumentTypeError(
-        f"expected a name of small letters, digits and _, beginning with a letter, at most 40 characters; got {quote(text)}{hint}"
-    )
-
-
-_SPELLING = re.compile(r"[a-z][a-z0-9_]{0,39}")
+        loader.load(starter(text, file).encode(), str(file))
+    except SpecError as error:  # a word that is taken
+        raise argparse.ArgumentTypeError(error.problems[0].message) from None
+    return text
 
 
 def starter(name: str, path: Path) -> str:

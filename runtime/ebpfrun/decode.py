@@ -1,0 +1,182 @@
+"""Records as the kernel wrote them become columns of Python values.
+
+Receives a buffer of drained records, each ``u32 length, u32 padding, record`` with the record padded to 8 bytes; returns a
+list of :class:`Run`. Never keeps the buffer, never gives names to numbers (:mod:`ebpfrun.render` does).
+
+Values by type: ``timestamp`` is ns of the wall clock since 1970, ``duration`` ns, ``bytes`` a number, ``ip`` and ``mac`` the
+raw bytes, ``bool`` a bool, strings ``str``, ``argv`` a list of ``str``, everything else ``int``. Bytes that are not UTF-8
+appear as ``\\xNN``: such text can be printed and stored anywhere, and a name that really holds a backslash and an x looks the
+same.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from .errors import ArtefactError
+from .manifest import REBUILD, Event, Manifest, Slot
+
+TRUNCATED = 1
+UNREADABLE = 2
+
+_CODES = {
+    "u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i16": "h", "i32": "i", "i64": "q", "bool": "?",
+    "hex": "Q", "timestamp": "Q", "duration": "Q", "bytes": "Q", "pid": "I", "tid": "I", "uid": "I", "gid": "I", "cpu": "I",
+    "port": "H", "errno": "i", "result": "q", "signal": "i", "syscall": "q", "enum": "q", "flags": "Q", "dev_t": "I",
+    "ifindex": "I", "cgroup": "Q",
+}  # fmt: skip
+_TEXTS = ("comm", "string")
+_BLOBS = (*_TEXTS, "argv", "ip", "mac")
+_HEADER = struct.Struct("=III")  # length, padding, and the event's id, which begins the record
+_HEADER_SIZE = 8  # length and padding
+
+
+def word(type: str) -> str:
+    """The type without its argument: ``string(16)`` → ``string``, ``enum:req_op`` → ``enum``."""
+    return type.partition("(")[0].partition(":")[0]
+
+
+def clock_offset() -> int:
+    """What turns the kernel's monotonic ns into ns since 1970, now."""
+    return time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+class Run:
+    """Consecutive records of one event. ``columns[i]`` holds the values of ``event.fields[i]``, ``marks`` the records' marks."""
+
+    __slots__ = ("columns", "event", "marks")
+
+    def __init__(self, event: Event, marks: Sequence[int], columns: Sequence[Sequence[Any]]) -> None:
+        self.event = event
+        self.marks = marks
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.marks)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Each record as a tuple of its fields' values."""
+        return zip(*self.columns, strict=True) if self.columns else (() for _ in self.marks)
+
+    def first(self, count: int) -> Run:
+        return Run(self.event, self.marks[:count], [column[:count] for column in self.columns])
+
+
+def marked(event: Event, marks: int, which: int) -> list[str]:
+    """The names of the fields that ``marks`` calls ``which`` (TRUNCATED or UNREADABLE)."""
+    return [slot.name for slot in event.fields if slot.mark is not None and marks >> 2 * slot.mark & which]
+
+
+class Record:
+    """How one struct is read: an event's record, a map's key."""
+
+    def __init__(self, fields: Sequence[Slot], size: int, offset: int, lead: str = "") -> None:
+        """``lead`` is the struct code of members before the fields; ``offset`` turns timestamps into wall clock."""
+        self.struct = struct.Struct(_layout(fields, size, lead))
+        self._decoders = [(i, decode) for i, slot in enumerate(fields) if (decode := decoder(slot.type, offset)) is not None]
+
+    def convert(self, raw: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        """Columns as ``self.struct`` gives them become columns of values."""
+        columns = list(raw)
+        for i, decode in self._decoders:
+            columns[i] = list(map(decode, columns[i]))
+        return columns
+
+    def read(self, data: bytes) -> tuple[Any, ...]:
+        """One struct without a lead."""
+        values = list(self.struct.unpack(data))
+        for i, decode in self._decoders:
+            values[i] = decode(values[i])
+        return tuple(values)
+
+
+class Decoder:
+    """Reads batches of one artefact's events."""
+
+    def __init__(self, manifest: Manifest, offset: int) -> None:
+        self._events = {e.id: (e, Record(e.fields, e.size, offset, lead="4xI")) for e in manifest.events}
+
+    def decode(self, buffer: Any, length: int) -> list[Run]:
+        """The records in the first ``length`` bytes of ``buffer`` (anything with the buffer protocol), in their order."""
+        return [self._run(id, raw) for id, raw in self._collect(buffer, length)]
+
+    def _collect(self, buffer: Any, length: int) -> Iterable[tuple[int, list[tuple[Any, ...]]]]:
+        runs: list[tuple[int, list[tuple[Any, ...]]]] = []
+        header = _HEADER.unpack_from
+        position = 0
+        current = -1
+        size = 0
+        while position < length:
+            got, _, id = header(buffer, position)
+            if id != current:
+                unpack, size, append = self._begin(runs, id)
+                current = id
+            if got != size:
+                raise _mismatch(f"a record of {got} bytes for event {id}, expected {size}")
+            append(unpack(buffer, position + _HEADER_SIZE))
+            position += got + 15 & ~7
+        return runs
+
+    def _begin(self, runs: list[Any], id: int) -> tuple[Callable[..., tuple[Any, ...]], int, Callable[[tuple[Any, ...]], None]]:
+        if id not in self._events:
+            raise _mismatch(f"a record of event {id}, which the manifest does not have")
+        layout = self._events[id][1].struct
+        rows: list[tuple[Any, ...]] = []
+        runs.append((id, rows))
+        return layout.unpack_from, layout.size, rows.append
+
+    def _run(self, id: int, raw: list[tuple[Any, ...]]) -> Run:
+        event, record = self._events[id]
+        marks, *columns = zip(*raw, strict=True)
+        return Run(event, marks, record.convert(columns))
+
+
+def _mismatch(what: str) -> ArtefactError:
+    return ArtefactError(f"the kernel program sent {what}: object and manifest do not belong together; {REBUILD}")
+
+
+def _layout(fields: Sequence[Slot], size: int, lead: str) -> str:
+    """The struct module's format, padding written out, so that offsets are the manifest's and nobody's guess."""
+    parts = ["=", lead]
+    position = struct.calcsize("=" + lead)
+    for slot in fields:
+        code = f"{slot.size}s" if word(slot.type) in _BLOBS else _CODES.get(word(slot.type), "")
+        if not code or struct.calcsize("=" + code) != slot.size or slot.offset < position:
+            raise ArtefactError(
+                f"manifest: field {slot.name}: no {slot.type} of {slot.size} bytes can stand at offset {slot.offset}; {REBUILD}"
+            )
+        parts.append(f"{slot.offset - position}x{code}")
+        position = slot.offset + slot.size
+    if position > size:
+        raise ArtefactError(f"manifest: fields take {position} bytes of a record of {size}; {REBUILD}")
+    return "".join(parts) + f"{size - position}x"
+
+
+def decoder(type: str, offset: int) -> Callable[[Any], Any] | None:
+    """What turns the struct module's value of ``type`` into ours; None where it is ours already."""
+    match word(type):
+        case "timestamp":
+            return offset.__add__
+        case "comm" | "string":
+            return text
+        case "argv":
+            return strings
+    return None
+
+
+def text(raw: bytes) -> str:
+    """The bytes before the first NUL."""
+    return raw.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+
+
+def strings(raw: bytes) -> list[str]:
+    """``u32 length`` and that many bytes of NUL-separated strings; a NUL that ends the last one starts no other."""
+    length = int.from_bytes(raw[:4], sys.byteorder)
+    data = raw[4 : 4 + length]
+    if not data:
+        return []
+    return [part.decode("utf-8", "backslashreplace") for part in data.removesuffix(b"\0").split(b"\0")]

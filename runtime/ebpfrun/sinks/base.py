@@ -1,0 +1,163 @@
+"""What every sink has in common: the batch it takes, the three methods, the stream it writes to, how it fails.
+
+A sink receives batches in order and writes them in whole. It raises :class:`SinkError` when its target fails and nothing else;
+what becomes of the rows then (they are counted as lost) is :mod:`ebpfrun.output`'s work, never the sink's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, TextIO
+
+from ebpfrun.decode import Run
+from ebpfrun.errors import MachineError
+from ebpfrun.manifest import Manifest
+from ebpfrun.metrics import Reading
+from ebpfrun.names import Names
+
+STDOUT = "-"
+
+
+class Batch(NamedTuple):
+    """What goes to the sinks at once: events in their order, then readings of metrics."""
+
+    runs: Sequence[Run]
+    readings: Sequence[Reading] = ()
+
+
+class Sink(Protocol):
+    """The contract, tested by :mod:`ebpfrun.sinks.conformance`."""
+
+    def write(self, batch: Batch) -> None:
+        """Takes every row of the batch, or raises SinkError. Does not keep the batch's lists, nor change them."""
+        ...
+
+    def flush(self) -> None:
+        """After it, what was written is where others can read it."""
+        ...
+
+    def close(self) -> None:
+        """Flushes and lets go of the target. May be called twice; nothing is written after it."""
+        ...
+
+
+class Context(NamedTuple):
+    """What a sink may know. ``stdout`` is None when the process has none."""
+
+    manifest: Manifest
+    names: Names
+    stdout: TextIO | None
+
+
+class SinkError(MachineError):
+    """A target can't be opened or written. ``reader_gone``: the other end of a pipe was closed, which is no fault and ends a run
+    quietly."""
+
+    def __init__(self, sink: str, target: str, error: OSError) -> None:
+        self.sink = sink
+        self.target = target
+        self.reader_gone = error.errno == errno.EPIPE
+        where = "standard output" if target == STDOUT else target
+        super().__init__(f"sink {sink}: {where}: {error.strerror or error}")
+
+
+class Stream:
+    """A file, or the standard output, written to without a buffer of our own: what failed is known at once, and nothing is left
+    over for the interpreter to trip on at its end."""
+
+    def __init__(self, sink: str, target: str, stdout: TextIO | None) -> None:
+        """A file is made, or emptied if it is there."""
+        self._sink = sink
+        self._target = target
+        self._stdout: TextIO | None = None
+        self._fd = -1
+        self._encoding = "utf-8"
+        try:
+            if target == STDOUT:
+                self._use_stdout(stdout)
+            else:
+                self._fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _use_stdout(self, stdout: TextIO | None) -> None:
+        if stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        stdout.flush()
+        self._stdout = stdout
+        self._encoding = stdout.encoding or "utf-8"
+        try:
+            self._fd = stdout.fileno()
+        except OSError:  # io.UnsupportedOperation: not a file, but for example a StringIO
+            self._fd = -1
+
+    @property
+    def terminal(self) -> bool:
+        return self._fd >= 0 and os.isatty(self._fd)
+
+    def size(self) -> tuple[int, int] | None:
+        """Columns and lines of the terminal; None when it is none, or does not know."""
+        if not self.terminal:
+            return None
+        columns, lines = os.get_terminal_size(self._fd)
+        return (columns, lines) if columns and lines else None
+
+    def write(self, text: str) -> None:
+        """Writes all of it, or raises SinkError; a file of our own then ends where it ended before."""
+        try:
+            if self._fd >= 0:
+                self._write_all(text.encode(self._encoding, "backslashreplace"))
+            elif self._stdout is not None:
+                self._stdout.write(text)
+            else:
+                raise OSError(errno.EBADF, "written to after it was closed")
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _write_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        done = 0
+        try:
+            while done < len(view):
+                try:
+                    done += os.write(self._fd, view[done:])
+                except BlockingIOError:  # someone shares our standard output and made it non-blocking
+                    _wait_writable(self._fd)
+        except OSError:
+            if done and self._stdout is None:
+                self._take_back(done)
+            raise
+
+    def _take_back(self, written: int) -> None:
+        """No half lines: a regular file is cut to where it was."""
+        try:
+            os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - written)
+        except OSError:  # a pipe, a device: what went out has gone
+            return
+
+    def flush(self) -> None:
+        if self._fd < 0 and self._stdout is not None:
+            self._stdout.flush()
+
+    def close(self) -> None:
+        if self._fd >= 0 and self._stdout is None:
+            fd, self._fd = self._fd, -1
+            try:
+                os.close(fd)  # some file systems say only here that the disk is full
+            except OSError as error:
+                raise self._failed(error) from None
+        self._fd = -1
+        self._stdout = None
+
+    def _failed(self, error: OSError) -> SinkError:
+        return SinkError(self._sink, self._target, error)
+
+
+def _wait_writable(fd: int) -> None:
+    import select
+
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    poll.poll()

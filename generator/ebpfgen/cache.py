@@ -1,0 +1,30 @@
+"""The folder for what only saves time: an index of the kernel's types, the compiled driver, the grammar's tables."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/ebpfgen`` or ``~/.cache/ebpfgen``; a folder of this process alone where that can't be written."""
+    for base in (os.environ.get("XDG_CACHE_HOME"), os.path.expanduser("~/.cache")):
+        if base and os.path.isabs(base):
+            folder = Path(base, "ebpfgen")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError:
+                continue
+            if os.access(folder, os.W_OK):
+                return folder
+    return _own_folder()
+
+
+_OWN: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _own_folder() -> Path:
+    if not _OWN:
+        _OWN.append(tempfile.TemporaryDirectory(prefix="ebpfgen-"))
+    return Path(_OWN[0].name)

@@ -1,0 +1,462 @@
+"""The checker: a spec as written and a kernel description in, a :class:`~ebpfgen.ir.CheckedSpec` or every problem out.
+
+Pure: reads nothing but its arguments. Order: declarations, then programs (one per attach point), then what only the whole shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from . import btf, declare, expr, inputs, ir, model
+from .bodies import Bodies, Declared, key_layout, storage, walk, without_unused
+from .expr import ExpressionError
+from .fieldtypes import FieldType
+from .inputs import Absent, Attachment
+from .kernel import Kernel
+from .layout import lay_out
+from .problems import Problem, SpecError
+from .typer import Scope, Typer
+
+DEFAULT_SPAN_ENTRIES = 10240
+
+
+def check(spec: model.Spec, kernel: Kernel) -> ir.CheckedSpec:
+    """``spec`` typed against ``kernel``; raises :class:`SpecError` with every problem found."""
+    return _Checker(spec, kernel).run()
+
+
+@dataclass(slots=True)
+class _Site:
+    """One attach point that could be resolved, with what its probe may see."""
+
+    point: model.AttachPoint
+    found: Attachment
+    scope: Scope
+    lets: list[ir.Statement] = field(default_factory=list)
+
+
+class _Checker:
+    def __init__(self, spec: model.Spec, kernel: Kernel) -> None:
+        self.spec, self.kernel = spec, kernel
+        self.typer = Typer(kernel)
+        self.problems: list[Problem] = []
+        self.programs: list[ir.Program] = []
+        self.attach: list[ir.AttachInfo] = []
+        self.left_out: list[ir.LeftOut] = []
+        self.spans: dict[str, ir.SpanInfo] = {}
+
+    def run(self) -> ir.CheckedSpec:
+        spec = self.spec
+        ring = self._ring()
+        params = declare.params(spec, self.problems)
+        maps = declare.maps(spec, self.problems)
+        events = declare.events(spec, ring, self.problems)
+        metrics = declare.metrics(spec, self._verbs(), self.problems)
+        declared = Declared(events, metrics, maps, params)
+        broken = {n for group, ok in ((spec.events, events), (spec.metrics, metrics), (spec.maps, maps)) for n in group if n not in ok}
+        self.bodies = Bodies(self.typer, declared, broken, self.problems)
+        self.declared = declared
+        for probe in spec.probes:
+            self._probe(probe)
+        for span in spec.spans.values():
+            self._span(span)
+        tables = declare.tables(list(self._field_types()), self.kernel, self.problems)
+        self._unused()
+        if self.problems:
+            raise SpecError(self.problems)
+        return ir.CheckedSpec(spec, params, maps, events, metrics, self.spans, tuple(self.programs), tuple(self.attach),
+                              tuple(self.left_out), ring, tables)  # fmt: skip
+
+    # The whole
+
+    def _ring(self) -> int:
+        if self.spec.ring is None:
+            return declare.DEFAULT_RING
+        size = declare.number(self.spec.ring, self.problems, "ring", declare.FEWEST_RING, declare.LARGEST_RING)
+        if size is not None and size & (size - 1):
+            self.problems.append(self.spec.ring.at.problem(f"ring must be a power of two, this is {size}"))
+        return size or declare.DEFAULT_RING
+
+    def _verbs(self) -> dict[str, str]:
+        """The verb used for each metric; a second, different one is a problem for gauges (and count with sum is one for counters)."""
+        verbs: dict[str, str] = {}
+        for s in _all_statements(self.spec):
+            name = s.target.text if s.target else ""
+            metric = self.spec.metrics.get(name)
+            if metric is None or s.verb == "emit":
+                continue
+            first = verbs.setdefault(name, s.verb)
+            if metric.kind == "gauge" and {first, s.verb} not in ({first}, {"set", "add"}):
+                self.problems.append(s.at.problem(f"gauge {name} is used with '{first}' elsewhere; it can't take '{s.verb}' too"))
+        return verbs
+
+    def _field_types(self) -> Iterator[tuple[FieldType, model.At]]:
+        for event in self.declared.events.values():
+            written = self.spec.events[event.name]
+            for slot in event.layout.fields:
+                if slot.type:
+                    yield slot.type, written.fields.fields[slot.name].at if slot.name in written.fields.fields else written.at
+        for metric in self.declared.metrics.values():
+            labels = self.spec.metrics[metric.name].labels
+            for slot in metric.key.fields if metric.key else ():
+                if slot.type and labels:
+                    yield slot.type, labels.fields[slot.name].at if slot.name in labels.fields else labels.at
+
+    def _unused(self) -> None:
+        """What is declared and never used is a mistake or an unused map in the kernel: both unwanted."""
+        if self.problems:
+            return
+        used = {n.event for p in self.programs for n in walk(p.body) if isinstance(n, ir.Emit)}
+        for event in self.declared.events.values():
+            if event.name not in used:
+                self.problems.append(self.spec.events[event.name].at.problem(f"event {event.name} is never emitted"))
+        touched = {n.map for p in self.programs for n in walk(p.body) if isinstance(n, (ir.Lookup, ir.InMap, ir.MapSet, ir.MapAdd, ir.MapDelete))}
+        for name, info in self.declared.maps.items():
+            if name not in touched:
+                self.problems.append(info.at.problem(f"map {name} is never used"))
+        read = {n.name for p in self.programs for n in walk((p.body, p.task)) if isinstance(n, ir.ParamValue)}
+        read |= {str(p.target.get("param")) for p in self.programs}
+        for name in self.declared.params:
+            if name not in read:
+                self.problems.append(self.spec.params[name].at.problem(f"parameter {name} is never used: write ${name} in an expression"))
+
+    # Attach points
+
+    def _resolve(self, attach: model.Attach, probe: str, tolerant: bool = False) -> tuple[list[_Site], _Tree | None]:
+        """The sites below an ``on``, and the plan over them. ``tolerant``: inside ``first``, where what is missing may be."""
+        if isinstance(attach, model.AttachPoint):
+            site = self._site(attach, probe, tolerant or attach.optional)
+            return ([site], _Tree("program", site, attach.optional)) if site else ([], None)
+        sites: list[_Site] = []
+        trees: list[_Tree] = []
+        first = isinstance(attach, model.First)
+        for part in attach.of:
+            below, tree = self._resolve(part, probe, tolerant or first)
+            sites += below
+            if tree:
+                trees.append(tree)
+        if not trees and not any(p.path.startswith(attach.at.path) for p in self.problems):
+            why = "; ".join(f"{left.text}: {left.why}" for left in self.left_out if left.probe == probe)
+            self.problems.append(attach.at.problem(f"this kernel has none of these attach points ({why})"))
+        return sites, _Tree("first" if first else "all", None, False, tuple(trees)) if trees else None
+
+    def _site(self, point: model.AttachPoint, probe: str, tolerant: bool) -> _Site | None:
+        found = inputs.resolve(point.text, self.typer, self.declared.params)
+        if isinstance(found, Problem):
+            self.problems.append(found)
+            return None
+        if isinstance(found, Absent):
+            if not tolerant:
+                hint = "write '?' before it if kernels without it are fine"
+                self.problems.append(point.text.at.problem(found.why, found.near, "" if found.near else hint))
+                return None
+            if found.partial is None:
+                self.left_out.append(ir.LeftOut(probe, point.text.text, point.at, found.why))
+                return None
+            found = found.partial
+        scope = Scope(args=found.args, no_args=found.no_args, numbered=found.numbered, retval=found.retval, space=found.space,
+                      params=self.declared.params, maps=self.declared.maps, target=found.label)  # fmt: skip
+        return _Site(point, found, scope)
+
+    def _task(self, site: _Site, task: model.Text | None) -> None:
+        """Sets whose pid, comm … the site's names are."""
+        if task is None or task.text == "current":
+            return
+        if task.text == "none":
+            site.scope.task = "none"
+            return
+        try:
+            value = self.typer.value(task, site.scope)
+        except ExpressionError as e:
+            self.problems.append(e.problem)
+            return
+        struct = self.typer.btf.resolve(value.type.target) if isinstance(value.type, ir.PtrT) and value.type.target else None
+        if not isinstance(struct, btf.Struct) or struct.name != "task_struct":
+            self.problems.append(task.at.problem(f"task is a struct task_struct *, current or none; this is a {value.type}"))
+            return
+        site.scope.task = value
+
+    def _bind(self, site: _Site, lets: dict[str, model.Expr], strict: bool) -> None:
+        """Types ``lets`` in the site's scope; what can't be typed is remembered as failed (an error when it is used)."""
+        for name, written in lets.items():
+            if name in site.scope.names:  # the attach point's own comes first
+                continue
+            try:
+                site.lets.extend(self.bodies.let(name, self.typer.value(written, site.scope), site.scope))
+            except ExpressionError as e:
+                site.scope.failed[name] = e
+                if strict:
+                    self.problems.append(e.problem)
+
+    def _where(self, written: model.Expr | None, scope: Scope) -> list[ir.Statement]:
+        if written is None:
+            return []
+        try:
+            return [ir.Where(c) for c in self.typer.conjuncts(written, scope)]
+        except ExpressionError as e:
+            self.problems.append(e.problem)
+            return []
+
+    def _program(self, site: _Site, probe: str, name: str, body: list[ir.Statement], filtered: bool) -> None:
+        ordered = without_unused(tuple(_lets_where_needed(site.lets, body)))
+        task = site.scope.task if not isinstance(site.scope.task, str) else None
+        filtered = filtered and site.scope.task != "none"
+        self.programs.append(
+            ir.Program(self._unique(name), probe, site.found.section, site.found.kind, site.found.target, site.found.context,
+                       site.point.text.text, site.point.at, ordered, filtered, task, site.found.record)  # fmt: skip
+        )
+
+    def _unique(self, wanted: str) -> str:
+        base = re.sub(r"\W", "_", wanted)
+        name, n = base, 1
+        while any(p.name == name for p in self.programs):
+            n += 1
+            name = f"{base}_{n}"
+        return name
+
+    def _plan(self, probe: str, at: model.At, tree: _Tree | None, indices: dict[int, int]) -> None:
+        if tree is not None:
+            self.attach.append(ir.AttachInfo(probe, at, tree.plan(indices)))
+
+    # Probes
+
+    def _probe(self, probe: model.Probe) -> None:
+        name = probe.name or _default_name(probe.on)
+        sites, tree = self._resolve(probe.on, name)
+        indices = {}
+        for site in sites:
+            before = len(self.problems)
+            self._bind(site, site.point.let, strict=True)
+            self._bind(site, probe.let, strict=True)
+            self._task(site, probe.task)
+            body = self._where(site.point.where, site.scope) + self._where(probe.where, site.scope)
+            body += self.bodies.statements(probe.do, site.scope)
+            self._note_alternatives(site, before, sites)
+            indices[id(site)] = len(self.programs)
+            label = site.found.label
+            self._program(site, name, f"{name}_{label}" if label != name else name, body, filtered=True)
+        self._plan(name, probe.at, tree, indices)
+
+    def _note_alternatives(self, site: _Site, before: int, sites: list[_Site]) -> None:
+        """Says of problems in a body shared by several attach points, which of them it concerns."""
+        if len(sites) > 1:
+            for i in range(before, len(self.problems)):
+                p = self.problems[i]
+                if site.point.text.text not in p.message:
+                    self.problems[i] = replace(p, message=f"{p.message} [at {site.point.text.text}]")
+
+    # Spans
+
+    def _span(self, span: model.Span) -> None:
+        starts, start_tree = self._resolve(span.start, f"{span.name}.start")
+        ends, end_tree = self._resolve(span.end, f"{span.name}.end")
+        for site in (*starts, *ends):
+            self._bind(site, site.point.let, strict=True)
+            self._task(site, span.task)
+            self._bind(site, span.let, strict=False)
+        for name in span.let:
+            if (starts or ends) and all(name in s.scope.failed for s in (*starts, *ends)):
+                self.problems.append(starts[0].scope.failed[name].problem if starts else ends[0].scope.failed[name].problem)
+        info = self._span_info(span, starts)
+        if info is None:
+            return
+        early, late = self._place_where(span, starts)
+        indices: dict[int, int] = {}
+        for site in starts:
+            self._span_start(span, info, site, early, indices)
+        for site in ends:
+            counted = not early and not any(s.point.where for s in starts)
+            self._span_end(span, info, site, late, indices, ends, counted)
+        self._plan(f"{span.name}.start", span.start.at, start_tree, indices)
+        self._plan(f"{span.name}.end", span.end.at, end_tree, indices)
+
+    def _keys(self, span: model.Span, site: _Site) -> list[ir.Expr]:
+        written = span.key or (model.Text("tid", span.at, columns_exact=False),)
+        return [self.typer.value(k, site.scope) for k in written]
+
+    def _span_info(self, span: model.Span, starts: list[_Site]) -> ir.SpanInfo | None:
+        """The layouts of a span's map, from its first start."""
+        entries = declare.number(span.max_entries, self.problems, "max_entries", 1, declare.LARGEST_MAP) if span.max_entries else DEFAULT_SPAN_ENTRIES
+        if not starts or entries is None:
+            return None
+        try:
+            key = key_layout(f"{span.name}_key", self._keys(span, starts[0]), span.at)
+            kept = {n: self.typer.value(e, starts[0].scope) for n, e in span.keep.items()}
+            stored = [(n, storage(self._as_stored(v), span.keep[n].at)) for n, v in kept.items()]
+        except ExpressionError as e:
+            self.problems.append(e.problem)
+            return None
+        value = lay_out(f"{span.name}_span", [("__started", FieldType("timestamp", "", "int", "__u64", 8, 8)), *stored])
+        info = ir.SpanInfo(span.name, entries, key, value, {n: _untrusted(self._as_stored(v).type) for n, v in kept.items()})
+        self.spans[span.name] = info
+        return info
+
+    def _as_stored(self, value: ir.Expr) -> ir.Expr:
+        from .typer import text_at
+
+        return text_at(value) if self.typer.is_text(value.type) else value
+
+    def _place_where(self, span: model.Span, starts: list[_Site]) -> tuple[list[_Part], list[_Part]]:
+        """The parts of ``where`` that the start can test, and those that wait for the end."""
+        if span.where is None:
+            return [], []
+        if isinstance(span.where, model.Choice):
+            self.problems.append(span.where.at.problem("a condition is expected here, not a choice of fields"))
+            return [], []
+        try:
+            parts = expr.conjuncts(expr.parse(span.where))
+        except ExpressionError as e:
+            self.problems.append(e.problem)
+            return [], []
+        early: list[_Part] = []
+        late: list[_Part] = []
+        for i in range(len(parts)):
+            part = _Part(span.where, i)
+            (early if all(self._types(part, s.scope) for s in starts) else late).append(part)
+        return early, late
+
+    def _types(self, part: _Part, scope: Scope) -> bool:
+        try:
+            self.typer.conjunct(part.whole, part.index, scope)
+        except ExpressionError:
+            return False
+        return True
+
+    def _conditions(self, parts: list[_Part], scope: Scope) -> list[ir.Statement]:
+        done: list[ir.Statement] = []
+        for part in parts:
+            try:
+                done.append(ir.Where(self.typer.conjunct(part.whole, part.index, scope)))
+            except ExpressionError as e:
+                self.problems.append(e.problem)
+        return done
+
+    def _span_start(self, span: model.Span, info: ir.SpanInfo, site: _Site, early: list[_Part], indices: dict[int, int]) -> None:
+        body = self._where(site.point.where, site.scope) + self._conditions(early, site.scope)
+        try:
+            keys = self._fit_keys(span, info, self._keys(span, site))
+            kept = []
+            for name, written in span.keep.items():
+                kind = info.value.slot(name).type
+                assert kind
+                value = self.typer.fit(self.typer.value(written, site.scope), kind)
+                if isinstance(value, str):
+                    raise ExpressionError(written.at.problem(f"'{name}' differs between the starts: {value}"))
+                kept.append((name, value))
+            body.append(ir.SpanStart(span.name, keys, tuple(kept)))
+        except ExpressionError as e:
+            self.problems.append(e.problem)
+        indices[id(site)] = len(self.programs)
+        self._program(site, f"{span.name}.start", f"{span.name}_{site.found.label}", body, filtered=True)
+
+    def _fit_keys(self, span: model.Span, info: ir.SpanInfo, values: list[ir.Expr]) -> tuple[ir.Expr, ...]:
+        fitted = []
+        for value, slot in zip(values, info.key.fields, strict=True):
+            assert slot.type
+            kind = slot.type
+            ok = value if kind.shape == "int" and isinstance(value.type, (ir.IntT, ir.PtrT)) else self.typer.fit(value, kind)
+            if isinstance(ok, str):
+                raise ExpressionError(span.at.problem(f"the key differs between start and end: {ok}"))
+            fitted.append(ok)
+        return tuple(fitted)
+
+    def _span_end(self, span: model.Span, info: ir.SpanInfo, site: _Site, late: list[_Part], indices: dict[int, int],
+                  ends: list[_Site], count_unpaired: bool) -> None:  # fmt: skip
+        before = len(self.problems)
+        prologue = self._where(site.point.where, site.scope)
+        try:
+            keys = self._fit_keys(span, info, self._keys(span, site))
+        except ExpressionError as e:
+            self.problems.append(e.problem)
+            keys = ()
+        lets, site.lets = site.lets, []
+        scope = site.scope
+        scope.names |= {name: ir.Kept(kind, name) for name, kind in info.kept_types.items()}
+        scope.names["elapsed"] = ir.Builtin(ir.IntT(64, False, "duration"), "elapsed")
+        scope.names["started"] = ir.Builtin(ir.IntT(64, False, "timestamp"), "started")
+        again = [n for n in span.let if n in scope.failed]
+        for name in again:  # what needs a kept value is known from here on
+            scope.failed.pop(name)
+            self._bind(site, {name: span.let[name]}, strict=False)
+        inner = self._conditions(late, scope) + list(self.bodies.statements(span.do, scope))
+        body = tuple(_lets_where_needed(lets + site.lets, inner))
+        key_lets = [s for s in lets if isinstance(s, ir.Let)]
+        site.lets = key_lets
+        self._note_alternatives(site, before, ends)
+        indices[id(site)] = len(self.programs)
+        in_keys = {n.name for n in walk((keys, tuple(prologue), scope.task if not isinstance(scope.task, str) else ())) if isinstance(n, ir.Local)}
+        early = _closure(key_lets, in_keys)
+        body = tuple(s for s in body if not (isinstance(s, ir.Let) and s.name in early))
+        site.lets = [s for s in key_lets if s.name in early]
+        end = ir.SpanEnd(span.name, keys, body, count_unpaired)
+        # Paired by thread, both ends belong to the same task: what the start filtered out needs no look-up here.
+        self._program(site, f"{span.name}.end", f"{span.name}_{site.found.label}", [*prologue, end], filtered=not span.key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Conjunct ``index`` of a ``where``."""
+
+    whole: model.Text
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    kind: str
+    site: _Site | None
+    optional: bool
+    of: tuple[_Tree, ...] = ()
+
+    def plan(self, indices: dict[int, int]) -> ir.Plan:
+        if self.site is not None:
+            return ir.Plan("program", indices[id(self.site)], self.optional)
+        return ir.Plan("first" if self.kind == "first" else "all", of=tuple(t.plan(indices) for t in self.of))
+
+
+def _closure(lets: list[ir.Let], wanted: set[str]) -> set[str]:
+    """``wanted`` and every variable that their values need."""
+    found = set(wanted)
+    for let in reversed(lets):
+        if let.name in found:
+            found |= {n.name for n in walk(let.value) if isinstance(n, ir.Local)}
+    return found
+
+
+def _lets_where_needed(lets: Iterable[ir.Statement], body: list[ir.Statement]) -> list[ir.Statement]:
+    """Each variable right before the first statement that needs it, so that conditions come as early as they can."""
+    pending = [s for s in lets if isinstance(s, ir.Let)]
+    done: list[ir.Statement] = []
+    for statement in body:
+        needed = _closure(pending, {n.name for n in walk(statement) if isinstance(n, ir.Local)})
+        done += [s for s in pending if s.name in needed]
+        pending = [s for s in pending if s.name not in needed]
+        done.append(statement)
+    return done
+
+
+def _untrusted(kind: ir.Type) -> ir.Type:
+    return replace(kind, trusted=False) if isinstance(kind, ir.PtrT) else kind
+
+
+def _default_name(attach: model.Attach) -> str:
+    """A name for a probe from its first attach point: the last word of it."""
+    while not isinstance(attach, model.AttachPoint):
+        attach = attach.of[0]
+    parts = attach.text.text.split(":")
+    return re.sub(r"\W", "_", parts[0] if parts[0] in ("profile", "interval") else parts[1] if parts[0] == "software" and len(parts) > 1 else parts[-1])
+
+
+def _all_statements(spec: model.Spec) -> Iterator[model.Statement]:
+    def below(statements: tuple[model.Statement, ...]) -> Iterator[model.Statement]:
+        for s in statements:
+            yield s
+            yield from below(s.then)
+            yield from below(s.otherwise)
+
+    for probe in spec.probes:
+        yield from below(probe.do)
+    for span in spec.spans.values():
+        yield from below(span.do)

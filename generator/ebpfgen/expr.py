@@ -1,0 +1,330 @@
+"""Expressions: text to syntax tree.
+
+Receives the text of one expression; returns a :class:`Node` tree whose nodes know their offset in the text. Never looks at
+types or names: that is :mod:`ebpfgen.typer`.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .model import Text
+from .problems import Problem
+
+if TYPE_CHECKING:
+    import lark
+
+DEEPEST = 60
+"""Levels of nesting an expression may have; more is a mistake, and recursion has limits."""
+
+UNITS = {
+    "": (1, ""),
+    "ns": (1, "duration"),
+    "us": (10**3, "duration"),
+    "ms": (10**6, "duration"),
+    "s": (10**9, "duration"),
+    "m": (60 * 10**9, "duration"),
+    "KiB": (2**10, "bytes"),
+    "MiB": (2**20, "bytes"),
+    "GiB": (2**30, "bytes"),
+    "KB": (10**3, "bytes"),
+    "MB": (10**6, "bytes"),
+    "GB": (10**9, "bytes"),
+    "B": (1, "bytes"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    pos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    value: int
+    unit: str = ""  # "", duration, bytes
+
+
+@dataclass(frozen=True, slots=True)
+class String(Node):
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean(Node):
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParamName(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member(Node):
+    base: Node
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Node):
+    base: Node
+    keys: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    function: str
+    args: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Node):
+    op: str  # - ~ ! *
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Node):
+    op: str  # C's, with && || and ??
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional(Node):
+    condition: Node
+    yes: Node
+    no: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Node):
+    tag: str  # struct, union, enum or ""
+    name: str
+    stars: int
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Contains(Node):
+    item: Node
+    container: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple(Node):
+    items: tuple[Node, ...]
+
+
+class _Bad(Exception):
+    def __init__(self, pos: int, message: str) -> None:
+        super().__init__(message)
+        self.pos, self.message = pos, message
+
+
+_BINARY = {
+    "op_bor": "|", "op_bxor": "^", "op_band": "&", "op_eq": "==", "op_ne": "!=", "op_lt": "<", "op_le": "<=", "op_gt": ">",
+    "op_ge": ">=", "op_shl": "<<", "op_shr": ">>", "op_add": "+", "op_sub": "-", "op_mul": "*", "op_div": "/", "op_mod": "%",
+    "logical_or": "||", "logical_and": "&&", "coalesce": "??",
+}  # fmt: skip
+_UNARY = {"op_neg": "-", "op_not": "~", "logical_not": "!", "deref": "*"}
+
+
+@functools.cache
+def _parser() -> lark.Lark:
+    import lark
+
+    grammar = (Path(__file__).parent / "expr.lark").read_text()
+    return lark.Lark(grammar, parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False)
+
+
+def parse(text: Text) -> Node:
+    """The tree of ``text``; raises :class:`ExpressionError` (one :class:`Problem`) where it is no expression."""
+    import lark
+
+    source = text.text
+    if not source.strip():
+        raise ExpressionError(text.at.problem("an expression is expected here, this is empty"))
+    if _nesting(source) > DEEPEST:
+        raise ExpressionError(text.at.problem(f"expression nested deeper than {DEEPEST} levels"))
+    try:
+        return _node(_parser().parse(source))
+    except _Bad as bad:
+        raise ExpressionError(text.sub(bad.pos).problem(bad.message)) from None
+    except lark.UnexpectedEOF:
+        raise ExpressionError(text.sub(len(source)).problem("the expression ends too early")) from None
+    except lark.UnexpectedToken as e:
+        found = "its end" if e.token.type == "$END" else f"'{e.token}'"
+        at = len(source) if e.token.type == "$END" else (e.token.start_pos or 0)
+        raise ExpressionError(text.sub(at).problem(f"{found} is not expected here", hint=_advice(source, at))) from None
+    except lark.UnexpectedCharacters as e:
+        at = e.pos_in_stream
+        hint = _advice(source, at)
+        raise ExpressionError(text.sub(at).problem(f"'{source[at]}' does not belong in an expression", hint=hint)) from None
+    except RecursionError:
+        raise ExpressionError(text.at.problem("expression too deep")) from None
+
+
+class ExpressionError(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def _nesting(source: str) -> int:
+    depth = deepest = 0
+    for run in re.findall(r"[(\[]|[)\]]|(?:[-~!*]\s*){2,}|(?:\bnot\b\s*){2,}|[?]", source):
+        if run in "([?":
+            depth += 1
+        elif run in ")]":
+            depth -= 1
+        else:
+            deepest = max(deepest, depth + len(run.replace("not", "!").replace(" ", "")))
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _advice(source: str, at: int) -> str:
+    if source[at : at + 1] == "=" and source[at : at + 2] != "==":
+        return "to compare, write =="
+    if source[at : at + 1] == ";":
+        return "a spec holds expressions, not C statements"
+    return ""
+
+
+def _node(tree: Any) -> Node:
+    kind, pos = tree.data, tree.meta.start_pos
+    kids = tree.children
+    if kind in _BINARY:
+        return Binary(pos, _BINARY[kind], _node(kids[0]), _node(kids[1]))
+    if kind in _UNARY:
+        return Unary(pos, _UNARY[kind], _node(kids[0]))
+    return _LEAVES[kind](pos, kids)
+
+
+def _number(pos: int, kids: list[Any]) -> Node:
+    match = re.fullmatch(r"(0[xX][0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9_]+)([A-Za-z]*)", str(kids[0]))
+    digits, unit = (match[1], match[2]) if match else (str(kids[0]), "?")
+    if unit.lower() in ("u", "l", "ul", "ull", "ll"):
+        unit = ""
+    if unit not in UNITS:
+        raise _Bad(pos, f"'{unit}' is no unit; durations have ns us ms s m, sizes B KB MB GB KiB MiB GiB")
+    if len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567_":
+        raise _Bad(pos, f"'{digits}' looks octal: write 0o{digits.lstrip('0_') or '0'} or leave out the leading 0")
+    try:
+        value = int(digits, 0)
+    except ValueError:
+        raise _Bad(pos, f"'{kids[0]}' is no number") from None
+    factor, kind = UNITS[unit]
+    if value * factor >= 2**64:
+        raise _Bad(pos, f"{kids[0]} does not fit 64 bits")
+    return Number(pos, value * factor, kind)
+
+
+def _unquote(pos: int, token: str) -> bytes:
+    body = token[1:-1]
+    for escape in re.finditer(r"\\(.)", body):
+        if escape[1] not in "nrt0\\\"'x":
+            raise _Bad(pos + 1 + escape.start(), f"'\\{escape[1]}' is no escape; there are \\n \\r \\t \\0 \\\\ \\\" \\' \\xHH")
+    try:
+        value = ast.literal_eval('b"' + "".join(c if c.isascii() else "".join(f"\\x{b:02x}" for b in c.encode())
+                                                for c in body.replace('\\"', '"').replace('"', '\\"')) + '"')  # fmt: skip
+    except (SyntaxError, ValueError, UnicodeEncodeError):
+        raise _Bad(pos, f"{token} is not a well-formed literal") from None
+    assert isinstance(value, bytes)
+    return value
+
+
+def _char(pos: int, kids: list[Any]) -> Node:
+    value = _unquote(pos, str(kids[0]))
+    if len(value) != 1:
+        raise _Bad(pos, f"{kids[0]} is not one byte")
+    return Number(pos, value[0])
+
+
+def _string(pos: int, kids: list[Any]) -> Node:
+    value = _unquote(pos, str(kids[0]))
+    if b"\0" in value:
+        raise _Bad(pos, "a string can't hold a NUL byte")
+    return String(pos, value)
+
+
+def _name(pos: int, kids: list[Any]) -> Node:
+    name = str(kids[0])
+    return Boolean(pos, name == "true") if name in ("true", "false") else Name(pos, name)
+
+
+def _call(pos: int, kids: list[Any]) -> Node:
+    return Call(pos, str(kids[0]), tuple(_nodes(kids[1])) if len(kids) > 1 else ())
+
+
+def _cast(pos: int, kids: list[Any]) -> Node:
+    words = [str(t) for t in kids[0].children if t.type != "STAR"]
+    stars = sum(1 for t in kids[0].children if t.type == "STAR")
+    tag, name = (words[0], words[1]) if words[0] in ("struct", "union", "enum") else ("", " ".join(words))
+    return Cast(pos, tag, name, stars, _node(kids[1]))
+
+
+def _nodes(arguments: Any) -> Iterator[Node]:
+    return map(_node, arguments.children)
+
+
+_LEAVES: dict[str, Any] = {
+    "number": _number,
+    "char": _char,
+    "string": _string,
+    "name": _name,
+    "param": lambda pos, kids: ParamName(pos, str(kids[0])[1:]),
+    "member": lambda pos, kids: Member(pos, _node(kids[0]), str(kids[1])),
+    "index": lambda pos, kids: Index(pos, _node(kids[0]), tuple(_nodes(kids[1]))),
+    "call": _call,
+    "cast": _cast,
+    "conditional": lambda pos, kids: Conditional(pos, *map(_node, kids)),
+    "contains": lambda pos, kids: Contains(pos, _node(kids[0]), _node(kids[1])),
+    "contains_not": lambda pos, kids: Unary(pos, "!", Contains(pos, _node(kids[0]), _node(kids[1]))),
+    "tuple": lambda pos, kids: Tuple(pos, (_node(kids[0]), *_nodes(kids[1]))),
+}
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Member(base=b):
+            return (b,)
+        case Index(base=b, keys=k):
+            return (b, *k)
+        case Call(args=a):
+            return a
+        case Unary(operand=o) | Cast(operand=o):
+            return (o,)
+        case Binary(left=a, right=b) | Contains(item=a, container=b):
+            return (a, b)
+        case Conditional(condition=c, yes=a, no=b):
+            return (c, a, b)
+        case Tuple(items=i):
+            return i
+    return ()
+
+
+def names(node: Node) -> set[str]:
+    """The free names of an expression: variables, builtins, constants and maps."""
+    found = {node.name} if isinstance(node, Name) else set()
+    return found.union(*map(names, children(node)))
+
+
+def conjuncts(node: Node) -> list[Node]:
+    """The parts of ``a and b and c``."""
+    if isinstance(node, Binary) and node.op == "&&":
+        return conjuncts(node.left) + conjuncts(node.right)
+    return [node]

@@ -1,0 +1,63 @@
+"""Struct layouts: the one computation that C, the binding and the runtime's decoders rest on.
+
+Receives named field types in order; returns offsets and explicit padding. C asserts the result on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .fieldtypes import FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A member: ``type`` is None for padding (``__u8 name[size]``)."""
+
+    name: str
+    type: FieldType | None
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StructLayout:
+    """``slots`` cover every byte from 0 to ``size``, in order."""
+
+    name: str
+    slots: tuple[Slot, ...]
+    size: int
+    align: int
+
+    @property
+    def fields(self) -> list[Slot]:
+        return [s for s in self.slots if s.type]
+
+    @property
+    def padding(self) -> list[Slot]:
+        return [s for s in self.slots if not s.type]
+
+    def slot(self, name: str) -> Slot:
+        return next(s for s in self.slots if s.name == name)
+
+
+def lay_out(name: str, fields: Iterable[tuple[str, FieldType]], align: int = 1) -> StructLayout:
+    """Fields in their order, each at its natural alignment, gaps filled with ``padN``; the end rounded up to the widest
+    alignment (at least ``align``)."""
+    slots: list[Slot] = []
+    offset = 0
+
+    def pad(to: int) -> int:
+        gap = -offset % to
+        if gap:
+            slots.append(Slot(f"__pad{sum(not s.type for s in slots)}", None, offset, gap))
+        return offset + gap
+
+    for field, kind in fields:
+        offset = pad(kind.align)
+        slots.append(Slot(field, kind, offset, kind.size))
+        offset += kind.size
+        align = max(align, kind.align)
+    offset = pad(align)
+    return StructLayout(name, tuple(slots), offset, align)

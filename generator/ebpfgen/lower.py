@@ -1,0 +1,932 @@
+"""Lowering: one typed program in, the lines of one C function out.
+
+Expressions become C text; what can't be said in one expression (look-ups, reads of strings) becomes lines before it. Nothing of
+the spec's text is pasted: names were checked to be identifiers, and literals go through :func:`c_string`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from . import btf, ir
+from .cdecl import OTHER, TypeDeclarations
+from .fieldtypes import FieldType
+from .layout import Slot, StructLayout
+from .typer import c_int
+
+STACK_VALUE = 256
+"""Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map (the BPF stack has 512)."""
+RESERVED = frozenset({"ctx", "e", "span", "key", "done", "pid_tgid", "uid_gid", "now", "task", "config", "events", "counters", "count"})
+
+Store = Callable[[str, FieldType], None]
+"""Writes a prepared value to a C lvalue."""
+
+
+class Counters:
+    """Indices of the counters map, given out as they are needed: (kind, of) → index."""
+
+    def __init__(self) -> None:
+        self.slots: dict[tuple[str, str], int] = {}
+
+    def name(self, kind: str, of: str) -> str:
+        """The C name of a counter; creates it at first use."""
+        self.slots.setdefault((kind, of), len(self.slots))
+        return counter_name(kind, of)
+
+
+def counter_name(kind: str, of: str) -> str:
+    return f"{kind}_{of.replace('.', '_')}".upper()
+
+
+def c_string(text: bytes) -> str:
+    """A C string literal of any bytes. Escapes are octal and three digits long, so that no digit behind one joins it."""
+    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text)
+    return f'"{plain}"'
+
+
+def c_comment(text: str) -> str:
+    """Text that can stand inside a C comment."""
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+
+
+def is_plain(layout: StructLayout) -> bool:
+    """A key or value that is one number: it needs no struct."""
+    return len(layout.slots) == 1 and layout.fields[0].type is not None and layout.fields[0].type.shape in ("int", "bool")
+
+
+def c_of(layout: StructLayout) -> str:
+    first = layout.fields[0].type
+    return first.c_type if is_plain(layout) and first else f"struct {layout.name}"
+
+
+def scratch_name(layout: StructLayout) -> str:
+    return f"{layout.name}_scratch"
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the current block knows: C text of values computed before."""
+
+    values: dict[object, str]
+    entries: dict[object, tuple[str, bool]]  # look-up → (variable, known to be there)
+
+
+class Lowerer:
+    """Lowers the programs of one spec; ``types``, ``counters`` and ``helpers`` collect what they need of the rest of the file."""
+
+    def __init__(self, checked: ir.CheckedSpec, types: btf.Btf) -> None:
+        self.checked = checked
+        self.btf = types
+        self.types = TypeDeclarations(types)
+        self.counters = Counters()
+        self.helpers: set[str] = set()
+        self.scratch: dict[str, StructLayout] = {}
+
+    def program(self, program: ir.Program) -> list[str]:
+        """The body of the program's function, without its braces."""
+        return _Function(self, program).lower()
+
+
+class _Function:
+    def __init__(self, whole: Lowerer, program: ir.Program) -> None:
+        self.whole, self.program = whole, program
+        self.checked = whole.checked
+        self.lines: list[str] = []
+        self.known = _Known({}, {})
+        self.taken: dict[str, int] = {}
+        self.exit = "return 0;"
+        self.span: ir.SpanInfo | None = None
+        self.event_variable = "e"
+
+    # Text
+
+    def lower(self) -> list[str]:
+        if self.program.filtered:
+            self._filter()
+        self.statements(self.program.body)
+        if not self.lines or self.lines[-1] != "return 0;":
+            self.emit("return 0;")
+        return self.lines
+
+    def emit(self, line: str) -> None:
+        self.lines.append(line)
+
+    @contextmanager
+    def captured(self) -> Iterator[list[str]]:
+        """Lines written inside go to the list; what was learnt inside is forgotten after."""
+        before, known = self.lines, self.known
+        self.lines, self.known = [], _Known(dict(known.values), dict(known.entries))
+        try:
+            yield self.lines
+        finally:
+            self.lines, self.known = before, known
+
+    def block(self, head: str, lines: list[str]) -> None:
+        """``if (x) …`` with its lines, without braces around a single simple one."""
+        if len(lines) == 1 and not lines[0].startswith(("\t", "if ", "}", "struct ")) and lines[0].endswith(";"):
+            self.lines += [head, f"\t{lines[0]}"]
+            return
+        self.lines += [f"{head} {{", *(f"\t{line}" for line in lines), "}"]
+
+    def fresh(self, base: str) -> str:
+        self.taken[base] = self.taken.get(base, 0) + 1
+        return base if self.taken[base] == 1 and base not in self._user_names() else f"{base}{self.taken[base]}"
+
+    def _user_names(self) -> set[str]:
+        return {self.variable(s.name) for s in self.program.body if isinstance(s, ir.Let)}
+
+    @staticmethod
+    def variable(name: str) -> str:
+        return f"{name}_" if name in RESERVED else name
+
+    def once(self, key: object, c_type: str, name: str, value: str) -> str:
+        """A variable holding ``value``, made at the first use in this block or one around it."""
+        if key not in self.known.values:
+            variable = self.fresh(name)
+            self.emit(f"{c_type}{'' if c_type.endswith('*') else ' '}{variable} = {value};")
+            self.known.values[key] = variable
+        return self.known.values[key]
+
+    def count(self, kind: str, of: str) -> str:
+        return f"count({self.whole.counters.name(kind, of)});"
+
+    def _filter(self) -> None:
+        if self.program.task is None:
+            self.whole.helpers.add("wanted")
+            self.block("if (!wanted())", [self.exit])
+        else:
+            self.whole.helpers.add("wanted_task")
+            for path in (["tgid"], ["pid"], ["cred", "uid.val"], ["comm"], ["cgroups", "dfl_cgrp", "kn", "id"]):
+                self._core_path(path)
+            self.block(f"if (!wanted_task({self._task()}))", [self.exit])
+
+    # Statements
+
+    def statements(self, body: tuple[ir.Statement, ...]) -> None:
+        for s in body:
+            self.statement(s)
+
+    def statement(self, s: ir.Statement) -> None:
+        match s:
+            case ir.Let(name=name, value=value):
+                self._let(name, value)
+            case ir.Where(condition=condition):
+                self._where(condition)
+            case ir.If():
+                self._if(s)
+            case ir.Stop():
+                self.emit(self.exit)
+            case ir.Emit():
+                self._emit_event(s)
+            case ir.Measure():
+                self._measure(s)
+            case ir.MapSet():
+                self._map_set(s)
+            case ir.MapAdd():
+                self._map_add(s)
+            case ir.MapDelete(map=name, keys=keys):
+                self.emit(f"bpf_map_delete_elem(&{name}, {self._key(self.checked.maps[name].key, keys)});")
+                self._forget(name)
+            case ir.SpanStart():
+                self._span_start(s)
+            case ir.SpanEnd():
+                self._span_end(s)
+
+    def _let(self, name: str, value: ir.Expr) -> None:
+        self.emit(f"{self.declare(value.type, self.variable(name))} = {self.value(value)};")
+
+    def _where(self, condition: ir.Expr) -> None:
+        for part in _conjuncts(condition):
+            self.block(f"if ({self.negated(part)})", [self.exit])
+            self._learn(part)
+
+    def _if(self, s: ir.If) -> None:
+        parts = _conjuncts(s.condition)
+        if s.otherwise or len(parts) == 1:
+            test = self.value(s.condition)
+            with self.captured() as then:
+                self._learn(s.condition)
+                self.statements(s.then)
+            with self.captured() as otherwise:
+                self.statements(s.otherwise)
+            self.block(f"if ({test})", then)
+            if otherwise:
+                self.block("else", otherwise)
+            return
+        # Nested, so that each part is computed only where those before it hold.
+        test = self.value(parts[0])
+        rest = parts[1]
+        for part in parts[2:]:
+            rest = ir.Binary(ir.BoolT(), "&&", rest, part)
+        with self.captured() as then:
+            self._learn(parts[0])
+            self._if(ir.If(rest, s.then))
+        if len(then) == 2 and then[0].startswith("if (") and not then[0].endswith("{"):
+            self.lines += [f"if ({_operand(test)} && {_operand(then[0][4:-1])})", then[1]]
+            return
+        self.block(f"if ({test})", then)
+
+    def _learn(self, condition: ir.Expr) -> None:
+        """Behind ``key in map`` the entry is known to be there."""
+        for part in _conjuncts(condition):
+            if isinstance(part, ir.InMap) and (known := self.known.entries.get((part.map, part.keys))):
+                self.known.entries[part.map, part.keys] = (known[0], True)
+
+    def _forget(self, name: str) -> None:
+        self.known.entries = {k: v for k, v in self.known.entries.items() if k[0] != name}  # type: ignore[index]
+
+    # Events
+
+    def _emit_event(self, s: ir.Emit) -> None:
+        event = self.checked.events[s.event]
+        self.whole.helpers.add("submit")
+        e = self.event_variable = self.fresh("e")
+        stores = [(name, self.prepare(value, event, name)) for name, value in s.values]
+        self.emit(self.count("produced", event.name))
+        self.emit(f"struct {event.layout.name} *{e} = bpf_ringbuf_reserve(&events, sizeof(*{e}), 0);")
+        with self.captured() as filled:
+            self.emit(f"{e}->__id = {event.id};")
+            self.emit(f"{e}->__marks = 0;")
+            for name, store in stores:
+                slot = event.layout.slot(name)
+                assert slot.type
+                store(f"{e}->{name}", slot.type)
+            for pad in event.layout.padding:
+                self.emit(f"__builtin_memset({e}->{pad.name}, 0, sizeof({e}->{pad.name}));")
+            self.emit(f"submit({e});")
+        self.block(f"if ({e})", filled)
+        self.block("else", [self.count("ring_full", event.name)])
+
+    # Metrics
+
+    def _measure(self, s: ir.Measure) -> None:
+        metric = self.checked.metrics[s.metric]
+        value = "1" if s.value is None else self.value(s.value)
+        args = [value] if metric.key is None else [self._key(metric.key, s.keys), value]
+        verb = {"count": "add_to", "sum": "add_to", "add": "add_to", "observe": "observe"}.get(s.verb, s.verb)
+        self.whole.helpers.add(f"{verb}_{metric.name}")
+        self.emit(f"{verb}_{metric.name}({', '.join(args)});")
+
+    # Maps
+
+    def _key(self, layout: StructLayout, keys: tuple[ir.Expr, ...]) -> str:
+        """The address of a key built from ``keys``."""
+        cached = ("key", layout.name, keys)
+        if cached in self.known.values:
+            return self.known.values[cached]
+        if is_plain(layout):
+            name = self.fresh("key")
+            kind = layout.fields[0].type
+            assert kind
+            self.emit(f"{kind.c_type} {name} = {self._number(keys[0])};")
+        else:
+            name = self._struct(layout, list(zip(layout.fields, keys, strict=True)), "key")
+        self.known.values[cached] = f"&{name}"
+        return f"&{name}"
+
+    def _number(self, value: ir.Expr) -> str:
+        text = self.value(value)
+        return f"(__u64){_operand(text)}" if isinstance(value.type, ir.PtrT) else text
+
+    def _struct(self, layout: StructLayout, values: list[tuple[Slot, ir.Expr]], base: str) -> str:
+        """A variable of that layout: numbers in the initialiser (which zeroes the rest), the others stored after it."""
+        simple, complex_ = [], []
+        for slot, value in values:
+            if isinstance(value.type, (ir.IntT, ir.BoolT, ir.PtrT)):
+                simple.append(f".{slot.name} = {self._number(value)}")
+            else:
+                complex_.append((slot, self.prepare(value, None, slot.name)))
+        name = self.fresh(base)
+        self.emit(f"struct {layout.name} {name} = {{{' ' + ', '.join(simple) + ' ' if simple else ''}}};")
+        for slot, store in complex_:
+            assert slot.type
+            store(f"{name}.{slot.name}", slot.type)
+        return name
+
+    def _built(self, layout: StructLayout, values: list[tuple[Slot, ir.Expr]], base: str) -> str:
+        """The address of a map value: on the stack, or in scratch memory where it is too large for that."""
+        if layout.size <= STACK_VALUE:
+            return f"&{self._struct(layout, values, base)}"
+        self.whole.scratch[layout.name] = layout
+        stores = [(slot, self.prepare(value, None, slot.name)) for slot, value in values]
+        name, zero = self.fresh(base), self.fresh("zero")
+        self.emit(f"__u32 {zero} = 0;")
+        self.emit(f"struct {layout.name} *{name} = bpf_map_lookup_elem(&{scratch_name(layout)}, &{zero});")
+        self.block(f"if (!{name})", [self.exit])
+        self.emit(f"__builtin_memset({name}, 0, sizeof(*{name}));")
+        for slot, store in stores:
+            assert slot.type
+            store(f"{name}->{slot.name}", slot.type)
+        return name
+
+    def _map_set(self, s: ir.MapSet) -> None:
+        info = self.checked.maps[s.map]
+        if s.field is not None:
+            entry = self._entry(s.map, s.keys)
+            stores = [(name, self.prepare(value, None, name)) for name, value in s.values]
+            with self.captured() as there:
+                for name, store in stores:
+                    kind = info.value.slot(name).type
+                    assert kind
+                    store(f"{entry}->{name}", kind)
+            self.block(f"if ({entry})", there)
+            self.block("else", [self.count("absent", s.map)])
+            return
+        key = self._key(info.key, s.keys)
+        if is_plain(info.value):
+            kind = info.value.fields[0].type
+            assert kind
+            name = self.fresh("value")
+            self.emit(f"{kind.c_type} {name} = {self._number(s.values[0][1])};")
+            address = f"&{name}"
+        else:
+            address = self._built(info.value, [(info.value.slot(n), v) for n, v in s.values], "value")
+        self.block(f"if (bpf_map_update_elem(&{s.map}, {key}, {address}, BPF_ANY))", [self.count("map_full", s.map)])
+        self._forget(s.map)
+
+    def _map_add(self, s: ir.MapAdd) -> None:
+        info = self.checked.maps[s.map]
+        value = self.value(s.value)
+        self.whole.helpers.add(f"at_{s.map}")
+        name = self.fresh("value")
+        self.emit(f"{c_of(info.value)} *{name} = at_{s.map}({self._key(info.key, s.keys)});")
+        where = name if is_plain(info.value) else f"&{name}->{s.field}"
+        self.block(f"if ({name})", [f"__sync_fetch_and_add({where}, {value});"])
+        self._forget(s.map)
+
+    def _entry(self, name: str, keys: tuple[ir.Expr, ...]) -> str:
+        """The variable that points to an entry, or is NULL."""
+        info = self.checked.maps[name]
+        known = self.known.entries.get((name, keys))
+        if known is None:
+            key = self._key(info.key, keys)
+            variable = self.fresh(f"{name}_entry")
+            self.emit(f"{c_of(info.value)} *{variable} = bpf_map_lookup_elem(&{name}, {key});")
+            known = self.known.entries[name, keys] = (variable, False)
+        return known[0]
+
+    def _sure_entry(self, name: str, keys: tuple[ir.Expr, ...]) -> str:
+        """The same, known to be there: without one the program ends, and that is counted."""
+        entry = self._entry(name, keys)
+        if not self.known.entries[name, keys][1]:
+            self.block(f"if (!{entry})", [self.count("absent", name), self.exit])
+            self.known.entries[name, keys] = (entry, True)
+        return entry
+
+    # Spans
+
+    def _span_start(self, s: ir.SpanStart) -> None:
+        info = self.checked.spans[s.span]
+        key = self._key(info.key, s.keys)
+        started = ir.Builtin(ir.U64, "nsecs")
+        if is_plain(info.value):
+            value = f"&{self._started()}"
+        else:
+            slots = [(info.value.slot("__started"), started), *((info.value.slot(n), v) for n, v in s.kept)]
+            value = self._built(info.value, slots, "span")  # type: ignore[arg-type]
+        self.block(f"if (bpf_map_update_elem(&{s.span}_in_flight, {key}, {value}, BPF_ANY))", [self.count("map_full", s.span)])
+
+    def _started(self) -> str:
+        return self.once(("builtin", "nsecs"), "__u64", "now", "bpf_ktime_get_ns()")
+
+    def _span_end(self, s: ir.SpanEnd) -> None:
+        self.span = info = self.checked.spans[s.span]
+        key = self._key(info.key, s.keys)
+        self.emit(f"{c_of(info.value)} *span = bpf_map_lookup_elem(&{s.span}_in_flight, {key});")
+        if s.count_unpaired:
+            lines = [self.count("unpaired", s.span)] if self.program.filtered else [f"if (!config.filter_on)\n\t\t{self.count('unpaired', s.span)}"]
+            self.lines += ["if (!span) {", *(f"\t{line}" for line in lines), "\treturn 0;", "}"]
+        else:
+            self.block("if (!span)", ["return 0;"])
+        self.exit = "goto done;"
+        self.statements(s.body)
+        self.exit = "return 0;"
+        if any("goto done;" in line for line in self.lines):
+            self.emit("done:")
+        self.emit(f"bpf_map_delete_elem(&{s.span}_in_flight, {key});")
+
+    # Values
+
+    def declare(self, kind: ir.Type, name: str) -> str:
+        """``kind name`` as C declares it."""
+        match kind:
+            case ir.IntT(bits=bits, signed=signed):
+                return f"{c_int(bits, signed)} {name}"
+            case ir.BoolT():
+                return f"bool {name}"
+            case ir.PtrT():
+                return f"{self.pointer_type(kind)}{name}"
+        raise AssertionError(kind)
+
+    def pointer_type(self, kind: ir.PtrT) -> str:
+        if kind.element:
+            return f"{c_int(kind.element.bits, kind.element.signed)} *"
+        return self.whole.types.pointer(kind.target)
+
+    def value(self, v: ir.Expr) -> str:
+        """C text of a number, condition or pointer; lines that it needs are emitted first."""
+        match v:
+            case ir.Const():
+                return _constant(v)
+            case ir.Local(name=name):
+                return self.variable(name)
+            case ir.Input(uses=uses, c=c, type=kind):
+                for struct, member in uses:
+                    self.whole.types.member(struct, member)
+                if isinstance(kind, ir.PtrT) and kind.target:
+                    self.whole.types.pointer(kind.target)
+                return c
+            case ir.ParamValue(name=name):
+                return f"config.{name}"
+            case ir.Kept(type=kind, name=name):
+                return self._stored(kind, f"span->{name}")
+            case ir.Builtin():
+                return self._builtin(v)
+            case ir.Load():
+                return self._load(v)
+            case ir.Follow():
+                return self._follow(v)
+            case ir.Unary(op=op, operand=operand):
+                return self.negated(operand) if op == "!" else f"{op}{_operand(self._wide(operand))}"
+            case ir.Binary():
+                return self._binary(v)
+            case ir.Conditional():
+                return self._conditional(v)
+            case ir.Cast(type=kind, operand=operand, c_type=c_type):
+                if isinstance(kind, ir.PtrT):
+                    c_type = self.pointer_type(kind)
+                return f"({c_type}){_operand(self.value(operand))}"
+            case ir.Lookup():
+                return self._lookup(v)
+            case ir.InMap(map=name, keys=keys):
+                return self._entry(name, keys)
+            case ir.OneOf(values=tests):
+                return " || ".join(_operand(self.value(t)) for t in tests)
+            case ir.FieldChoice():
+                return self._choice(v)
+            case ir.Exists(fields=fields):
+                return self._exists(fields)
+            case ir.Call():
+                return self._call(v)
+            case ir.StringTest():
+                return self._string_test(v)
+        raise AssertionError(f"{type(v).__name__} is no scalar")
+
+    def negated(self, v: ir.Expr) -> str:
+        if isinstance(v, ir.Binary) and v.op in _OPPOSITE:
+            return self._binary(replace(v, op=_OPPOSITE[v.op]))
+        if isinstance(v, ir.Unary) and v.op == "!":
+            return self.value(v.operand)
+        return f"!{_operand(self.value(v))}"
+
+    def _stored(self, kind: ir.Type, c: str) -> str:
+        return f"({self.pointer_type(kind)}){c}" if isinstance(kind, ir.PtrT) else c
+
+    def _binary(self, v: ir.Binary) -> str:
+        if v.op in ("&&", "||"):
+            return self._logical(v)
+        if isinstance(v.type, ir.PtrT):
+            return f"(void *){_operand(self.value(v.left))} {v.op} {_operand(self.value(v.right))}"
+        if isinstance(v.type, ir.BoolT):
+            return self._comparison(v)
+        left, right = self._wide(v.left), self.value(v.right)
+        if v.op in ("+", "-", "*") and isinstance(v.type, ir.IntT) and v.type.signed:
+            right = self._wide(v.right)
+        if v.op in ("/", "%") and not isinstance(v.right, ir.Const):
+            divisor = self.once(("divisor", v.right), "__u64", "divisor", right)
+            return f"({divisor} ? {_operand(left)} {v.op} {divisor} : 0)"
+        if v.op in ("/", "%") and isinstance(v.left.type, ir.IntT) and v.left.type.signed and not isinstance(v.left, ir.Const):
+            # BPF before v4 has no signed division: divide the magnitude.
+            signed = self.once(("signed", v.left), "__s64", "signed_value", left)
+            return f"({signed} < 0 ? -(__s64)((__u64)-{signed} {v.op} {right}) : (__s64)((__u64){signed} {v.op} {right}))"
+        return f"{_operand(left)} {v.op} {_operand(right)}"
+
+    def _comparison(self, v: ir.Binary) -> str:
+        left, right = self.value(v.left), self.value(v.right)
+        pointers = isinstance(v.left.type, ir.PtrT), isinstance(v.right.type, ir.PtrT)
+        if any(pointers):
+            if isinstance(v.right, ir.Const) and v.right.value == 0:
+                return left if v.op == "!=" else f"!{_operand(left)}"
+            left, right = f"(__u64){_operand(left)}", f"(__u64){_operand(right)}"
+        if isinstance(v.right, ir.Const) and v.right.value == 0 and not v.right.name and v.op == "!=" and isinstance(v.left.type, ir.IntT):
+            return left if _is_atom(left) else f"{_operand(left)} != 0"
+        return f"{_operand(left)} {v.op} {_operand(right)}"
+
+    def _wide(self, v: ir.Expr) -> str:
+        """A number in 64 bits, where the spec's arithmetic happens."""
+        text = self.value(v)
+        kind = v.type
+        if isinstance(kind, ir.IntT) and kind.bits < 64 and not isinstance(v, ir.Const):
+            return f"({c_int(64, kind.signed)}){_operand(text)}"
+        return text
+
+    def _logical(self, v: ir.Binary) -> str:
+        left = self.value(v.left)
+        with self.captured() as lines:
+            if v.op == "&&":
+                self._learn(v.left)
+            right = self.value(v.right)
+        if not lines:
+            return f"{_operand(left)} {v.op} {_operand(right)}"
+        name = self.fresh("both" if v.op == "&&" else "either")
+        self.emit(f"bool {name} = {left};")
+        self.block(f"if ({name})" if v.op == "&&" else f"if (!{name})", [*lines, f"{name} = {right};"])
+        return name
+
+    def _conditional(self, v: ir.Conditional) -> str:
+        condition = self.value(v.condition)
+        with self.captured() as yes_lines:
+            self._learn(v.condition)
+            yes = self.value(v.yes)
+        with self.captured() as no_lines:
+            no = self.value(v.no)
+        if not yes_lines and not no_lines:
+            return f"({_operand(condition)} ? {_operand(yes)} : {_operand(no)})"
+        name = self.fresh("chosen")
+        self.emit(f"{self.declare(v.type, name)};")
+        self.block(f"if ({condition})", [*yes_lines, f"{name} = {yes};"])
+        self.block("else", [*no_lines, f"{name} = {no};"])
+        return name
+
+    def _lookup(self, v: ir.Lookup) -> str:
+        info = self.checked.maps[v.map]
+        plain = is_plain(info.value)
+        if v.default is not None:
+            entry, default = self._entry(v.map, v.keys), self.value(v.default)
+            return f"({entry} ? {f'*{entry}' if plain else f'{entry}->{v.field}'} : {_operand(default)})"
+        entry = self._sure_entry(v.map, v.keys)
+        return f"*{entry}" if plain else self._stored(v.type, f"{entry}->{v.field}")
+
+    # Memory
+
+    def _load(self, v: ir.Load) -> str:
+        """A number or pointer behind a chain of pointers."""
+        for step in v.steps:
+            if step.missing:
+                return self._load_other(v)
+        self.whole.types.steps(v.steps)
+        if isinstance(v.type, ir.PtrT) and v.type.target:
+            self.whole.types.pointer(v.type.target)
+        pointer = v.base.type
+        assert isinstance(pointer, ir.PtrT)
+        if pointer.trusted:
+            return f"{_operand(self.value(v.base))}->{_path(v.steps)}"
+        if any(s.member and s.member.bit_size for s in v.steps):
+            return f"BPF_CORE_READ_BITFIELD_PROBED({self._based(v)}, {_path(v.steps)})"
+        root, segments = self._chain(v)
+        macro = "BPF_CORE_READ_USER" if pointer.space == "user" else "BPF_CORE_READ"
+        return f"{macro}({root}, {', '.join(segments)})"
+
+    def _based(self, v: ir.Load) -> str:
+        return self.once(("pointer", v.base), self.declare(v.base.type, "").rstrip() + " ", "base", self.value(v.base))
+
+    def _chain(self, v: ir.Load) -> tuple[str, list[str]]:
+        """The root pointer and the segments that BPF_CORE_READ follows."""
+        base = v.base
+        if isinstance(base, ir.Load) and isinstance(base.base.type, ir.PtrT) and not base.base.type.trusted:
+            same_space = base.base.type.space == base.type.space if isinstance(base.type, ir.PtrT) else False
+            if same_space and not any(s.missing or (s.member and s.member.bit_size) for s in base.steps):
+                self.whole.types.steps(base.steps)
+                root, segments = self._chain(base)
+                return root, [*segments, _path(v.steps)]
+        return self.value(base), [_path(v.steps)]
+
+    def _load_other(self, v: ir.Load) -> str:
+        """A member that only other kernels' struct has."""
+        step = v.steps[-1]
+        assert step.owner and step.member
+        c_type = f"{self.pointer_type(v.type)}" if isinstance(v.type, ir.PtrT) else f"{self.declare(v.type, '').strip()} "
+        self.whole.types.other(step.owner, step.member.name, v.type, c_type)
+        outer = v.steps[:-1]
+        struct = f"struct {step.owner.name}{OTHER} *"
+        where = f"({struct}){_operand(self.value(v.base))}" if not outer else f"({struct}){self._address(replace(v, steps=outer))}"
+        return f"BPF_CORE_READ({where}, {step.member.name})"
+
+    def _address(self, v: ir.Expr) -> str:
+        """The address of a place in memory."""
+        if isinstance(v, ir.Input):
+            return self.value(v)
+        assert isinstance(v, ir.Load), v
+        self.whole.types.steps(v.steps)
+        base = self.value(v.base)
+        array = isinstance(v.type, ir.PlaceT) and v.type.array
+        return f"{'' if array else '&'}{_operand(base)}->{_path(v.steps)}"
+
+    def _follow(self, v: ir.Follow) -> str:
+        pointer = self.value(v.pointer)
+        assert isinstance(v.pointer.type, ir.PtrT)
+        index = self.value(v.index)
+        name = self.fresh("behind")
+        self.emit(f"{self.declare(v.type, name)} = 0;")
+        where = pointer if index == "0" else f"{_operand(pointer)} + {_operand(index)}"
+        self.emit(f"bpf_probe_read_{v.pointer.type.space}(&{name}, sizeof({name}), {where});")
+        return name
+
+    def _exists(self, fields: tuple[tuple[btf.Struct, btf.Member], ...]) -> str:
+        tests = []
+        for struct, member in fields:
+            owner = f"struct {struct.name}"
+            if self.whole.btf.member(struct, member.name) is None:
+                owner += OTHER
+                self.whole.types.others.setdefault(struct.name, {}).setdefault(member.name, "__u64 ")
+            else:
+                self.whole.types.member(struct, member)
+            tests.append(f"bpf_core_field_exists({owner}, {member.name})")
+        return " && ".join(dict.fromkeys(tests))
+
+    def _choice(self, v: ir.FieldChoice) -> str:
+        common = set(v.fields[0]).intersection(*map(set, v.fields[1:]))
+        text = self.value(v.options[-1])
+        for option, fields in reversed(list(zip(v.options[:-1], v.fields[:-1], strict=True))):
+            telling = tuple(f for f in fields if f not in common)
+            text = f"({self._exists(telling or fields)} ? {_operand(self.value(option))} : {_operand(text)})"
+        return text
+
+    # Builtins and functions
+
+    def _task(self) -> str:
+        """A pointer to the task that pid, comm … speak of."""
+        if self.program.task is not None:
+            return self.value(self.program.task)
+        return self.once("curtask", "struct task_struct *", "task", "(struct task_struct *)bpf_get_current_task()")
+
+    def _core_path(self, path: list[str]) -> str:
+        """Declares the members of a path that begins in struct task_struct."""
+        type_id = self.whole.btf.find("task_struct", btf.Struct) or 0
+        for segment in path:
+            steps = []
+            for name in segment.split("."):
+                struct = self.whole.btf.resolve(type_id)
+                if isinstance(struct, btf.Fwd):
+                    struct = self.whole.btf.resolve(self.whole.btf.find(struct.name, btf.Struct) or 0)
+                assert isinstance(struct, btf.Struct), path
+                member = self.whole.btf.member(struct, name)
+                assert member, path
+                steps.append(ir.Step(struct, member))
+                type_id = member.type_id
+            self.whole.types.steps(steps)
+            behind = self.whole.btf.resolve(type_id)
+            if isinstance(behind, btf.Ptr):
+                type_id = behind.target
+        return ", ".join(path)
+
+    def _builtin(self, v: ir.Builtin) -> str:
+        match v.name:
+            case "nsecs":
+                return self._started()
+            case "elapsed":
+                return f"{self._started()} - {self._span_started()}"
+            case "started":
+                return self._span_started()
+            case "cpu":
+                return "bpf_get_smp_processor_id()"
+            case "curtask":
+                self.whole.types.pointer(self.whole.btf.find("task_struct", btf.Struct) or 0)
+                return self.once("curtask", "struct task_struct *", "task", "(struct task_struct *)bpf_get_current_task()")
+            case "ppid":
+                return f"BPF_CORE_READ({self._task()}, {self._core_path(['real_parent', 'tgid'])})"
+        if self.program.task is not None:
+            path = {"pid": ["tgid"], "tid": ["pid"], "uid": ["cred", "uid.val"], "gid": ["cred", "gid.val"],
+                    "cgroup": ["cgroups", "dfl_cgrp", "kn", "id"]}[v.name]  # fmt: skip
+            return f"BPF_CORE_READ({self._task()}, {self._core_path(path)})"
+        match v.name:
+            case "pid" | "tid":
+                both = self.once("pid_tgid", "__u64", "pid_tgid", "bpf_get_current_pid_tgid()")
+                return f"{both} >> 32" if v.name == "pid" else f"(__u32){both}"
+            case "uid" | "gid":
+                both = self.once("uid_gid", "__u64", "uid_gid", "bpf_get_current_uid_gid()")
+                return f"{both} >> 32" if v.name == "gid" else f"(__u32){both}"
+            case "cgroup":
+                return "bpf_get_current_cgroup_id()"
+        raise AssertionError(v.name)
+
+    def _span_started(self) -> str:
+        assert self.span
+        return "*span" if is_plain(self.span.value) else "span->__started"
+
+    def _call(self, v: ir.Call) -> str:
+        match v.function:
+            case "dev":
+                major, minor = (_operand(self.value(a)) for a in v.args)
+                return f"({major} << 20 | {minor})"
+            case "strlen":
+                return self._string_length(v.args[0])
+        macro = {"ntohs": "bpf_ntohs", "ntohl": "bpf_ntohl", "ntohll": "bpf_be64_to_cpu", "htons": "bpf_htons", "htonl": "bpf_htonl"}
+        return f"{macro[v.function]}({self.value(v.args[0])})"
+
+    # Text
+
+    def _string_length(self, text: ir.Expr) -> str:
+        """Reads the text into scratch memory on the stack; bounded, as the stack is."""
+        size = text.type.size if isinstance(text.type, ir.StringT) and text.type.size else 64
+        name = self.fresh("text")
+        self.emit(f"char {name}[{min(size, 64)}];")
+        store = self.prepare_length(text)
+        length = self.fresh("length")
+        self.emit(f"long {length} = {store(name, min(size, 64))};")
+        return f"({length} > 0 ? {length} - 1 : 0)"
+
+    def prepare_length(self, text: ir.Expr) -> Callable[[str, int], str]:
+        address, space = self._text_source(text)
+        return lambda to, size: f"bpf_probe_read_{space}_str({to}, {size}, {address})"
+
+    def _text_source(self, text: ir.Expr) -> tuple[str, ir.Space]:
+        """Where a text lies, and in whose memory."""
+        match text:
+            case ir.StringAt(pointer=pointer, space=space):
+                return (self._address(pointer) if isinstance(pointer.type, ir.PlaceT) else self._pointer_value(pointer)), space
+            case ir.Kept(name=name):
+                return f"span->{name}", "kernel"
+            case ir.Lookup(map=name, keys=keys, field=field):
+                return f"{self._sure_entry(name, keys)}->{field}", "kernel"
+            case ir.ParamValue(name=name):
+                return f"(const char *)config.{name}", "kernel"
+            case ir.Builtin(name="comm"):
+                buffer = self.fresh("comm")
+                self.emit(f"char {buffer}[16];")
+                self._store_comm(buffer)
+                return buffer, "kernel"
+        raise AssertionError(text)
+
+    def _pointer_value(self, v: ir.Expr) -> str:
+        text = self.value(v)
+        return text if isinstance(v.type, ir.PtrT) else f"(void *){_operand(text)}"
+
+    def _string_test(self, v: ir.StringTest) -> str:
+        wanted = v.right if v.prefix else v.right + b"\0"
+        if not wanted:
+            return "true"
+        size = v.left.type.size if isinstance(v.left.type, ir.StringT) else 0
+        if size and len(wanted) > size:
+            return "false"
+        if isinstance(v.left, (ir.Kept, ir.Lookup)) and len(wanted) <= 64:
+            where, _ = self._text_source(v.left)
+        elif isinstance(v.left, ir.Builtin):
+            where = self.once(("comm", self.program.task), "char", "comm[16]", "{}").removesuffix("[16]")
+            if (stored := ("comm stored", where)) not in self.known.values:
+                self._store_comm(where)
+                self.known.values[stored] = where
+        else:
+            where = self.fresh("text")
+            self.emit(f"char {where}[{len(v.right) + 1}] = {{}};")
+            self.emit(f"{self.prepare_length(v.left)(where, len(v.right) + 1)};")
+        return f"!__builtin_memcmp({where}, {c_string(v.right)}, {len(wanted)})"
+
+    def _store_comm(self, to: str) -> None:
+        if self.program.task is None:
+            self.emit(f"bpf_get_current_comm({to}, sizeof({to}));")
+        else:
+            self._core_path(["comm"])
+            self.emit(f"bpf_probe_read_kernel({to}, sizeof({to}), {_operand(self._task())}->comm);")
+
+    # Stores
+
+    def prepare(self, v: ir.Expr, event: ir.EventInfo | None, name: str) -> Store:
+        """Computes all that may need lines of its own now; what is returned only writes."""
+        match v:
+            case ir.Conditional() if not isinstance(v.type, (ir.IntT, ir.BoolT, ir.PtrT)):
+                return self._prepare_either(v, event, name)
+            case ir.Text(value=text):
+                return lambda to, kind: self.emit(f"__builtin_memcpy({to}, {c_string(text)}, {len(text) + 1});")
+            case ir.Builtin(name="comm"):
+                if self.program.task is not None:
+                    self._task()
+                return lambda to, kind: self._store_comm(to)
+            case ir.IpOf():
+                return self._prepare_ip(v)
+            case ir.MacOf(source=source):
+                where, space = self._source(source)
+                return lambda to, kind: self.emit(f"bpf_probe_read_{space}({to}, sizeof({to}), {where});")
+            case ir.BufferAt() | ir.ArgvAt():
+                return self._prepare_bytes(v, event, name)
+        if isinstance(v.type, ir.StringT):
+            return self._prepare_text(v, event, name)
+        if isinstance(v.type, ir.BytesT):
+            where = f"span->{v.name}" if isinstance(v, ir.Kept) else self._lookup(v) if isinstance(v, ir.Lookup) else ""
+            return lambda to, kind: self.emit(f"__builtin_memcpy({to}, {where}, sizeof({to}));")
+        text_ = self._number(v)
+        return lambda to, kind: self.emit(f"{to} = {text_};")
+
+    def _prepare_either(self, v: ir.Conditional, event: ir.EventInfo | None, name: str) -> Store:
+        condition = self.fresh("first")
+        self.emit(f"bool {condition} = {self.value(v.condition)};")
+        yes, no = self.prepare(v.yes, event, name), self.prepare(v.no, event, name)
+
+        def store(to: str, kind: FieldType) -> None:
+            for head, side in ((f"if ({condition})", yes), ("else", no)):
+                with self.captured() as lines:
+                    side(to, kind)
+                self.block(head, lines)
+
+        return store
+
+    def _source(self, v: ir.Expr) -> tuple[str, ir.Space]:
+        if isinstance(v.type, ir.PlaceT):
+            space = v.base.type.space if isinstance(v, ir.Load) and isinstance(v.base.type, ir.PtrT) else "kernel"
+            return self._address(v), space
+        assert isinstance(v.type, ir.PtrT)
+        return self.value(v), v.type.space
+
+    def _prepare_ip(self, v: ir.IpOf) -> Store:
+        if isinstance(v.source.type, ir.IntT):
+            self.whole.helpers.add("ip_of_v4")
+            number = self.value(v.source)
+            return lambda to, kind: self.emit(f"ip_of_v4({to}, {number});")
+        where, space = self._source(v.source)
+        if v.width == 16:
+            return lambda to, kind: self.emit(f"bpf_probe_read_{space}({to}, 16, {where});")
+        self.whole.helpers.add("ip_of_v4")
+        name = self.fresh("v4")
+        self.emit(f"__u32 {name} = 0;")
+        self.emit(f"bpf_probe_read_{space}(&{name}, sizeof({name}), {where});")
+        return lambda to, kind: self.emit(f"ip_of_v4({to}, {name});")
+
+    def _mark(self, event: ir.EventInfo | None, name: str, call: str) -> str:
+        """A read of text, with its outcome noted in the event's marks."""
+        if event is None or name not in event.marks:
+            return f"{call};"
+        bit = 2 * event.marks[name]
+        return f"{self.event_variable}->__marks |= {call}{f' << {bit}' if bit else ''};"
+
+    def _owner(self, event: ir.EventInfo | None, name: str) -> str:
+        if event is not None:
+            return f"{event.name}.{name}"
+        return f"{self.program.probe.split('.')[0]}.{name}"
+
+    def _prepare_text(self, v: ir.Expr, event: ir.EventInfo | None, name: str) -> Store:
+        where, space = self._text_source(v)
+        helper = f"read_{space}_string"
+        self.whole.helpers.add(helper)
+        self.whole.counters.name("faulted", self._owner(event, name))
+        counter = self.whole.counters.name("truncated", self._owner(event, name))
+        limit = v.type.size if isinstance(v.type, ir.StringT) and isinstance(v, ir.StringAt) else 0
+
+        def store(to: str, kind: FieldType) -> None:
+            size = f"sizeof({to})" if not limit or limit >= kind.size else str(limit)
+            faulted = self.whole.counters.name("faulted", self._owner(event, name))
+            self.emit(self._mark(event, name, f"{helper}({to}, {size}, {where}, {counter}, {faulted})"))
+
+        return store
+
+    def _prepare_bytes(self, v: ir.BufferAt | ir.ArgvAt, event: ir.EventInfo | None, name: str) -> Store:
+        owner = self._owner(event, name)
+        truncated, faulted = self.whole.counters.name("truncated", owner), self.whole.counters.name("faulted", owner)
+        where = self._pointer_value(v.pointer)
+        if isinstance(v, ir.ArgvAt):
+            self.whole.helpers.add("read_argv")
+            return lambda to, kind: self.emit(self._mark(event, name, f"read_argv({to}.data, sizeof({to}.data), &{to}.length, {where}, {truncated}, {faulted})"))
+        length, helper = self.value(v.length), f"read_{v.space}_bytes"
+        self.whole.helpers.add(helper)
+        return lambda to, kind: self.emit(
+            self._mark(event, name, f"{helper}({to}.data, sizeof({to}.data), &{to}.length, {where}, {length}, {truncated}, {faulted})")
+        )
+
+
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+def _conjuncts(v: ir.Expr) -> list[ir.Expr]:
+    if isinstance(v, ir.Binary) and v.op == "&&":
+        return _conjuncts(v.left) + _conjuncts(v.right)
+    return [v]
+
+
+def _constant(v: ir.Const) -> str:
+    if isinstance(v.type, ir.BoolT):
+        return "true" if v.value else "false"
+    if v.name:
+        return f"{v.value} /* {v.name} */"
+    if v.value >= 2**63:
+        return f"{v.value}ULL"
+    return str(v.value) if abs(v.value) < 2**31 else f"{v.value}LL"
+
+
+def _is_atom(text: str) -> bool:
+    return text.replace("_", "").replace("->", "").replace(".", "").isalnum()
+
+
+def _operand(text: str) -> str:
+    """``text`` in parentheses unless it binds tighter than any operator next to it could."""
+    if _is_atom(text) or text.endswith("*/") and text.split(" ")[0].lstrip("-").isdigit():
+        return text
+    depth = 0
+    for i, c in enumerate(text):
+        depth += c in "([{"
+        depth -= c in ")]}"
+        if depth == 0 and c in " <>=!&|+-*/%^?~" and not text.startswith("->", i) and not (c == ">" and text[i - 1 : i] == "-"):
+            return f"({text})"
+        if depth == 0 and c == ")" and i + 1 < len(text) and text[0] == "(":
+            return f"({text})"
+    return text
+
+
+def _path(steps: tuple[ir.Step, ...]) -> str:
+    text = ""
+    for step in steps:
+        if step.member is not None:
+            text += ("." if text else "") + step.member.name
+        elif isinstance(step.index, ir.Const):
+            text += f"[{step.index.value}]"
+    return text

@@ -1,0 +1,130 @@
+"""The build of one spec, step by step: read, check, emit, compile, make the skeleton, link, describe, put in place.
+
+Leaves ``out/<name>/`` whole or as it was: everything is made in a folder beside and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import data, freshness, toolchain
+from .atomic import write_beside
+from .check import check
+from .emit import Emitted, Emitter, manifest_text
+from .emit_binding import binding
+from .ir import CheckedSpec
+from .kernel import Kernel, running
+from .loader import load
+from .problems import MachineError, SpecError
+from .source import read
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What builds share: the kernel described, the tools, the templates."""
+
+    kernel: Kernel
+    tools: toolchain.Toolchain
+    emitter: Emitter
+
+    @classmethod
+    def of(cls, kernel: Kernel | None = None) -> Setting:
+        return cls(kernel or running(), toolchain.find(), Emitter(data.templates()))
+
+
+def read_and_check(path: Path, kernel: Kernel) -> tuple[bytes, CheckedSpec]:
+    """Raises :class:`SpecError` with every problem of the spec."""
+    source = read(path)
+    return source, check(load(source, str(path)), kernel)
+
+
+def build_one(spec: Path, out: Path, setting: Setting | None = None, step: Step = lambda _: None) -> Path:
+    """Builds ``spec`` into ``out/<name>`` and returns that folder. Raises SpecError, MachineError."""
+    setting = setting or Setting.of()
+    step("check")
+    source, checked = read_and_check(spec, setting.kernel)
+    step("generate")
+    emitted = setting.emitter.emit(checked, setting.kernel.btf)
+    try:
+        return _make(emitted, source, out, setting, step)
+    except OSError as e:
+        raise MachineError(f"{e.filename or out}: {e.strerror}") from None
+
+
+def _make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step) -> Path:
+    name = emitted.name
+    out.mkdir(parents=True, exist_ok=True)
+    _sweep(out, name)
+    folder = out / f".{name}.{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        inputs = freshness.inputs_digest(source, setting.kernel.fingerprint, setting.tools)
+        _compile(emitted, inputs, folder.resolve(), setting, step)
+        _describe(emitted, source, inputs, folder, setting)
+        return _put_in_place(folder, out / name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compile(emitted: Emitted, inputs: str, folder: Path, setting: Setting, step: Step) -> None:
+    name, tools = emitted.name, setting.tools
+    (folder / f"{name}.bpf.c").write_text(emitted.bpf_c)
+    (folder / f"{name}.h").write_text(emitted.header)
+    host = setting.emitter.render("host.c.j2", {"name": name, "inputs": inputs, "config": emitted.manifest["config"] is not None})
+    (folder / f"{name}.host.c").write_text(host)
+    with ThreadPoolExecutor(1) as beside:
+        # cffi's parser and clang take about as long as one another.
+        compiled = beside.submit(_tools, tools, folder, name, setting.emitter.folder, step)
+        text = binding((setting.emitter.folder / "driver.h").read_text(), emitted.cdef, f"{name}_cffi")
+        (folder / f"{name}_cffi.py").write_text(text)
+        compiled.result()
+
+
+def _tools(tools: toolchain.Toolchain, folder: Path, name: str, templates: Path, step: Step) -> None:
+    step("compile")
+    toolchain.compile_object(tools, folder, name)
+    step("skeleton")
+    toolchain.make_skeleton(tools, folder, name)
+    step("link")
+    toolchain.link_host(tools, folder, name, templates)
+
+
+def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, setting: Setting) -> None:
+    """The manifest, last: where it is, the artefact is whole."""
+    manifest = emitted.manifest
+    manifest["spec"] = {"file": manifest["file"], "sha256": hashlib.sha256(source).hexdigest()}
+    del manifest["file"]
+    manifest["inputs"] = inputs
+    manifest["built"] |= {"kernel": setting.kernel.release, "machine": setting.kernel.machine, **toolchain.versions(setting.tools)}
+    files = freshness.artefact_files(emitted.name)
+    manifest["files"] = {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in files}
+    write_beside(folder / "manifest.json", manifest_text(manifest).encode())
+
+
+def _put_in_place(folder: Path, target: Path) -> Path:
+    old = folder.with_name(folder.name + ".old")
+    if target.exists():
+        os.rename(target, old)
+    os.rename(folder, target)
+    shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _sweep(out: Path, name: str) -> None:
+    """Removes what killed builds of this spec left behind."""
+    for left in out.glob(f".{name}.*"):
+        pid = left.name.removeprefix(f".{name}.").split(".")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+__all__ = ["Setting", "SpecError", "build_one", "read_and_check"]

@@ -1,0 +1,908 @@
+"""Typing of expressions: syntax tree and scope in, typed :mod:`ebpfgen.ir` nodes out.
+
+One expression yields one result or one :class:`~ebpfgen.expr.ExpressionError`. Reads the kernel description; writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from . import btf, expr, ir, model
+from .constants import header_constants
+from .expr import ExpressionError
+from .fieldtypes import FieldType
+from .kernel import Kernel
+from .problems import near_misses
+
+BASIC = {
+    "u8": (8, False), "u16": (16, False), "u32": (32, False), "u64": (64, False),
+    "s8": (8, True), "s16": (16, True), "s32": (32, True), "s64": (64, True),
+    "i8": (8, True), "i16": (16, True), "i32": (32, True), "i64": (64, True),
+    "__u8": (8, False), "__u16": (16, False), "__u32": (32, False), "__u64": (64, False),
+    "__s8": (8, True), "__s16": (16, True), "__s32": (32, True), "__s64": (64, True),
+    "char": (8, True), "signed char": (8, True), "unsigned char": (8, False), "short": (16, True), "unsigned short": (16, False),
+    "int": (32, True), "unsigned int": (32, False), "unsigned": (32, False), "long": (64, True), "unsigned long": (64, False),
+    "long long": (64, True), "unsigned long long": (64, False),
+}  # fmt: skip
+
+BUILTINS: dict[str, ir.Type] = {
+    "nsecs": ir.IntT(64, False, "timestamp"),
+    "pid": ir.IntT(32, False, "pid"),
+    "tid": ir.IntT(32, False, "tid"),
+    "uid": ir.IntT(32, False, "uid"),
+    "gid": ir.IntT(32, False, "gid"),
+    "ppid": ir.IntT(32, False, "pid"),
+    "comm": ir.StringT(16),
+    "cpu": ir.IntT(32, False, "cpu"),
+    "cgroup": ir.IntT(64, False, "cgroup"),
+}
+OF_TASK = ("pid", "tid", "uid", "gid", "ppid", "comm", "cgroup")
+ALIASES = {"time": "nsecs"}
+FUNCTIONS = ("str", "uptr", "kptr", "argv", "buf", "ip", "mac", "ntohs", "ntohl", "ntohll", "htons", "htonl", "abs", "min", "max", "dev",
+             "exists", "strlen", "startswith")  # fmt: skip
+
+
+@dataclass(slots=True)
+class Scope:
+    """What names mean at one place. ``names``: variables; ``args``: inputs by name, or why there are none; ``numbered``:
+    arg0, arg1 …; ``space``: where plain numbers used as pointers point to; ``task``: "current", "none" or an expression."""
+
+    names: dict[str, ir.Expr] = field(default_factory=dict)
+    args: Mapping[str, ir.Expr] = field(default_factory=dict)
+    no_args: str = "this attach point gives no args"
+    numbered: tuple[ir.Expr, ...] = ()
+    retval: ir.Expr | None = None
+    space: ir.Space = "kernel"
+    task: ir.Expr | str = "current"
+    params: Mapping[str, ir.ParamInfo] = field(default_factory=dict)
+    maps: Mapping[str, ir.MapInfo] = field(default_factory=dict)
+    target: str = ""
+    failed: dict[str, ExpressionError] = field(default_factory=dict)  # names whose value is not known here, and why
+
+    def inner(self) -> Scope:
+        return replace(self, names=dict(self.names))
+
+
+def type_of_field(kind: FieldType) -> ir.Type:
+    """The type of a stored field, read back."""
+    match kind.shape:
+        case "bool":
+            return ir.BoolT()
+        case "string":
+            return ir.StringT(kind.size)
+        case "bytes":
+            return ir.BytesT(kind.word, kind.size)
+        case "argv":
+            return ir.ArgvT()
+    return ir.IntT(kind.bits, kind.signed, kind.word)
+
+
+class Typer:
+    """Types expressions against one kernel. Holds no state between calls but the kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.btf = kernel.btf
+
+    # Entry points
+
+    def value(self, written: model.Expr, scope: Scope) -> ir.Expr:
+        """The typed value of an expression or of a choice between some."""
+        if isinstance(written, model.Choice):
+            return self._choice(written, scope)
+        return _Typing(self, written, scope).value(expr.parse(written))
+
+    def condition(self, written: model.Expr, scope: Scope) -> ir.Expr:
+        if isinstance(written, model.Choice):
+            raise ExpressionError(written.at.problem("a condition is expected here, not a choice of fields"))
+        typing = _Typing(self, written, scope)
+        return typing.condition(expr.parse(written))
+
+    def conjuncts(self, written: model.Expr, scope: Scope) -> list[ir.Expr]:
+        """The conditions joined by ``and``, one by one."""
+        if isinstance(written, model.Choice):
+            return [self.condition(written, scope)]
+        typing = _Typing(self, written, scope)
+        return [typing.condition(part) for part in expr.conjuncts(expr.parse(written))]
+
+    def conjunct(self, written: model.Text, index: int, scope: Scope) -> ir.Expr:
+        """One of the conditions joined by ``and``."""
+        return _Typing(self, written, scope).condition(expr.conjuncts(expr.parse(written))[index])
+
+    # Types of the kernel
+
+    def type_of(self, type_id: int, space: ir.Space = "kernel", trusted: bool = False) -> ir.Type:
+        found = self.btf.resolve(type_id)
+        match found:
+            case btf.Int(bool=True):
+                return ir.BoolT()
+            case btf.Int(size=size, signed=signed):
+                return ir.IntT(size * 8, signed)
+            case btf.Enum(size=size, signed=signed):
+                return ir.IntT(size * 8, signed)
+            case btf.Ptr(target=target):
+                return self.pointer_to(target, space, trusted)
+            case btf.Array(element=element, length=length):
+                return ir.PlaceT(type_id, self.btf.c_name(type_id), None, (element, length))
+            case btf.Struct():
+                return ir.PlaceT(type_id, self.btf.c_name(type_id), found, None)
+        return ir.PlaceT(type_id, self.btf.c_name(type_id), None, None)
+
+    def pointer_to(self, target: int, space: ir.Space, trusted: bool = False) -> ir.PtrT:
+        spelled = f"{self.btf.c_name(target)} *" if target else "void *"
+        behind = self.btf.resolve(target)
+        if isinstance(behind, btf.Int):
+            return ir.PtrT(space, 0, ir.IntT(behind.size * 8, behind.signed), False, spelled)
+        if isinstance(behind, btf.Fwd) and (full := self.btf.find(behind.name, btf.Struct)):
+            target = full
+        return ir.PtrT(space, target, None, trusted, spelled)
+
+    def size_of(self, type_id: int) -> int:
+        found = self.btf.resolve(type_id)
+        match found:
+            case btf.Array(element=element, length=length):
+                return self.size_of(element) * length
+            case btf.Ptr():
+                return 8
+            case btf.Void() | btf.FuncProto() | btf.Fwd():
+                return 0
+        return found.size
+
+    def is_text(self, kind: ir.Type) -> bool:
+        """An array of characters in memory."""
+        if not isinstance(kind, ir.PlaceT) or not kind.array:
+            return False
+        element = self.btf.resolve(kind.array[0])
+        return isinstance(element, btf.Int) and element.size == 1
+
+    def fit(self, value: ir.Expr, kind: FieldType) -> ir.Expr | str:
+        """``value`` as it can be stored in a field of that type, or why it can't."""
+        if self.is_text(value.type):
+            value = text_at(value)
+        match kind.shape, value.type:
+            case "int", ir.IntT():
+                return fit_number(value, kind)
+            case "int", ir.PtrT() if kind.word in ("hex", "u64"):
+                return value
+            case "bool", ir.BoolT():
+                return value
+            case "bool", ir.IntT() if isinstance(value, ir.Const) and value.value in (0, 1):
+                return value
+            case "string", ir.StringT(size=size):
+                if isinstance(value, ir.Text) and size > kind.size:
+                    return f"the text takes {size} bytes with its NUL, {kind} holds {kind.size}"
+                return value
+            case "bytes", ir.BytesT(word=word) if word == kind.word:
+                return value
+            case "argv", ir.ArgvT():
+                return value
+        return f"a {kind} is expected, this is a {value.type}{_how_to_make(kind, value)}"
+
+    # Choices
+
+    def _choice(self, written: model.Choice, scope: Scope) -> ir.Expr:
+        options: list[ir.Expr] = []
+        failures: list[ExpressionError] = []
+        absent: list[int] = []
+        for i, option in enumerate(written.options):
+            try:
+                options.append(_Typing(self, option, scope).value(expr.parse(option)))
+            except _MissingMember as e:
+                options.append(ir.Const(ir.U64, 0))
+                absent.append(i)
+                failures.append(e)
+            except ExpressionError:
+                raise
+        if len(absent) == len(options):
+            raise failures[0]
+        known = next(o for i, o in enumerate(options) if i not in absent)
+        for i in absent:
+            option = written.options[i]
+            options[i] = _Typing(self, option, scope, missing=known.type).value(expr.parse(option))
+        kinds = [o.type for o in options]
+        if not all(_same_kind(kinds[0], k) for k in kinds):
+            raise ExpressionError(written.at.problem("alternatives are of different types: " + ", ".join(map(str, kinds))))
+        return ir.FieldChoice(_widest(kinds), tuple(options), tuple(fields_of(o) for o in options))
+
+
+def text_at(value: ir.Expr) -> ir.StringAt:
+    """The text in an array of characters."""
+    assert isinstance(value.type, ir.PlaceT) and value.type.array
+    return ir.StringAt(ir.StringT(value.type.array[1]), value, _space(value.base) if isinstance(value, ir.Load) else "kernel")
+
+
+SIGN_FREE = ("pid", "tid", "uid", "gid", "cpu", "port", "ifindex", "hex", "cgroup", "flags", "dev_t")
+"""Field types that hold what the kernel itself keeps in signed and unsigned types alike."""
+MAGNITUDES = ("timestamp", "duration", "bytes")
+
+
+def fit_number(value: ir.Expr, kind: FieldType) -> ir.Expr | str:
+    number = value.type
+    assert isinstance(number, ir.IntT)
+    if isinstance(value, ir.Const):
+        low, high = (-(1 << kind.bits - 1), (1 << kind.bits - 1) - 1) if kind.signed else (0, (1 << kind.bits) - 1)
+        return value if low <= value.value <= high else f"{value.value} does not fit {kind} ({low} to {high})"
+    if {number.meaning, kind.word} <= set(MAGNITUDES) and number.meaning != kind.word:
+        return f"a {kind} is expected, this is a {number.meaning}"
+    if number.bits > kind.bits and not _bounded(value, kind.bits):
+        return f"{number} does not fit {kind} ({kind.bits} bits): cast it, for example ({'i' if kind.signed else 'u'}{kind.bits})x"
+    if number.signed and not kind.signed and kind.word not in SIGN_FREE:
+        return f"{number} may be negative, {kind} holds no sign: cast it where it can't be, ({'u'}{kind.bits})x"
+    if not number.signed and kind.signed and number.bits >= kind.bits and kind.word in ("i8", "i16", "i32", "i64"):
+        return f"{number} does not fit {kind}: cast it, (i{kind.bits})x"
+    return value
+
+
+def _bounded(value: ir.Expr, bits: int) -> bool:
+    """Whether the operation itself shows that the value fits ``bits``."""
+    if isinstance(value, ir.Conditional):
+        return _bounded(value.yes, bits) and _bounded(value.no, bits)
+    if isinstance(value, ir.Const):
+        return 0 <= value.value < 1 << bits
+    if isinstance(value.type, ir.IntT) and value.type.bits <= bits:
+        return True
+    if isinstance(value, ir.Binary) and value.op == "&":
+        return any(isinstance(v, ir.Const) and _bounded(v, bits) for v in (value.left, value.right))
+    if isinstance(value, ir.Binary) and value.op == "%" and isinstance(value.right, ir.Const):
+        return 0 < value.right.value <= 1 << bits
+    if isinstance(value, ir.Binary) and value.op == ">>" and isinstance(value.right, ir.Const):
+        return isinstance(value.left.type, ir.IntT) and value.left.type.bits - value.right.value <= bits
+    return False
+
+
+def _how_to_make(kind: FieldType, value: ir.Expr) -> str:
+    if kind.shape == "string" and isinstance(value.type, (ir.PtrT, ir.IntT)):
+        return ": read the text with str(…)"
+    if kind.word == "ip":
+        return ": make one with ip(…)"
+    if kind.word == "mac":
+        return ": make one with mac(…)"
+    if kind.shape == "argv":
+        return ": make one with argv(…) or buf(…)"
+    if kind.shape == "bool" and isinstance(value.type, ir.IntT):
+        return ": write x != 0"
+    if kind.shape == "int" and isinstance(value.type, ir.BoolT):
+        return ": write x ? 1 : 0"
+    return ""
+
+
+class _MissingMember(ExpressionError):
+    """A struct that the kernel has, without the member."""
+
+
+def fields_of(value: ir.Expr) -> tuple[tuple[btf.Struct, btf.Member], ...]:
+    """Every struct member on the way to ``value``."""
+    if isinstance(value, ir.Load):
+        own = tuple((s.owner, s.member) for s in value.steps if s.owner and s.member)
+        return fields_of(value.base) + own
+    if isinstance(value, (ir.Unary, ir.Cast)):
+        return fields_of(value.operand)
+    if isinstance(value, ir.StringAt):
+        return fields_of(value.pointer)
+    if isinstance(value, ir.Binary):
+        return fields_of(value.left) + fields_of(value.right)
+    return ()
+
+
+def _same_kind(a: ir.Type, b: ir.Type) -> bool:
+    if isinstance(a, (ir.IntT, ir.BoolT)) and isinstance(b, (ir.IntT, ir.BoolT)):
+        return True
+    if isinstance(a, ir.PtrT) and isinstance(b, ir.PtrT):
+        return a.target == b.target and a.space == b.space
+    return a == b or (isinstance(a, ir.StringT) and isinstance(b, ir.StringT))
+
+
+def _widest(kinds: list[ir.Type]) -> ir.Type:
+    numbers = [k for k in kinds if isinstance(k, ir.IntT)]
+    if len(numbers) == len(kinds) and len(set(numbers)) > 1:
+        return ir.S64 if any(n.signed for n in numbers) else ir.U64
+    return kinds[0]
+
+
+class _Typing:
+    """One expression being typed. ``missing``: the type to give to a member that the kernel lacks."""
+
+    def __init__(self, typer: Typer, written: model.Text, scope: Scope, missing: ir.Type | None = None) -> None:
+        self.typer, self.written, self.scope, self.missing = typer, written, scope, missing
+        self.btf = typer.btf
+
+    def fail(self, node: expr.Node, message: str, near: tuple[str, ...] = (), hint: str = "") -> ExpressionError:
+        return ExpressionError(self.written.sub(node.pos).problem(message, near, hint))
+
+    # Forms
+
+    def value(self, node: expr.Node) -> ir.Expr:
+        match node:
+            case expr.Number(value=v, unit=unit):
+                return ir.Const(ir.IntT(64, False, unit), v)
+            case expr.Boolean(value=b):
+                return ir.Const(ir.BoolT(), int(b))
+            case expr.String(value=text):
+                return ir.Text(ir.StringT(len(text) + 1), text)
+            case expr.Name():
+                return self.name(node)
+            case expr.ParamName(name=name):
+                return self.param(node, name)
+            case expr.Member():
+                return self.member(node)
+            case expr.Index():
+                return self.index(node)
+            case expr.Call():
+                return self.call(node)
+            case expr.Cast():
+                return self.cast(node)
+            case expr.Unary():
+                return self.unary(node)
+            case expr.Binary():
+                return self.binary(node)
+            case expr.Conditional():
+                return self.conditional(node)
+            case expr.Contains():
+                return self.contains(node)
+            case expr.Tuple():
+                raise self.fail(node, "a list of values is only for '(a, b) in map' and 'x in (1, 2)'")
+        raise AssertionError(node)
+
+    def condition(self, node: expr.Node) -> ir.Expr:
+        value = self.value(node)
+        match value.type:
+            case ir.BoolT():
+                return value
+            case ir.IntT() | ir.PtrT():
+                return ir.Binary(ir.BoolT(), "!=", value, ir.Const(ir.U64, 0))
+        raise self.fail(node, f"a condition is expected here, this is a {value.type}")
+
+    def number(self, node: expr.Node, what: str = "a number") -> ir.Expr:
+        value = self.value(node)
+        if isinstance(value.type, ir.IntT):
+            return value
+        hint = ""
+        if isinstance(value.type, ir.BoolT):
+            hint = "put the comparison in parentheses" if isinstance(node, expr.Binary) else "write 'x ? 1 : 0'"
+        raise self.fail(node, f"{what} is expected here, this is a {value.type}", hint=hint)
+
+    def name(self, node: expr.Name) -> ir.Expr:
+        name, scope = node.name, self.scope
+        if name in scope.names:
+            return scope.names[name]
+        if name in scope.failed:
+            raise scope.failed[name]
+        if name in BUILTINS:
+            if name in OF_TASK and scope.task == "none":
+                raise self.fail(node, f"'{name}' is not known here: the probe says 'task: none'")
+            return ir.Builtin(BUILTINS[name], name)
+        if name == "curtask":
+            return ir.Builtin(self.task_pointer(node), name)
+        if name == "probe":
+            return ir.Text(ir.StringT(len(scope.target.encode()) + 1), scope.target.encode())
+        if name == "retval":
+            if scope.retval is None:
+                raise self.fail(node, "there is no retval here: only kretprobe, fexit, uretprobe and sys_exit_* give one")
+            return scope.retval
+        if name.startswith("arg") and name[3:].isdigit():
+            if int(name[3:]) < len(scope.numbered):
+                return scope.numbered[int(name[3:])]
+            known = f"arg0 … arg{len(scope.numbered) - 1}" if scope.numbered else "args.NAME"
+            raise self.fail(node, f"'{name}' is not known here; this attach point gives {known}")
+        if (known_constant := self.typer.kernel.constant(name)) is not None:
+            number, enum = known_constant
+            return ir.Const(ir.IntT(64, number < 0), number, name)
+        if name in header_constants():
+            return ir.Const(ir.IntT(64, False), header_constants()[name], name)
+        raise self.unknown(node)
+
+    def unknown(self, node: expr.Name) -> ExpressionError:
+        name = node.name
+        if name == "args":
+            return self.fail(node, "args is not a value: write args.NAME", near_misses("args", self.scope.args))
+        if name in self.scope.maps:
+            return self.fail(node, f"'{name}' is a map: write {name}[key], or 'key in {name}'")
+        if name in ("elapsed", "started"):
+            return self.fail(node, f"'{name}' is known at the end of a span only")
+        if name in self.scope.params:
+            return self.fail(node, f"'{name}' is a parameter: write ${name}")
+        known = [*self.scope.names, *BUILTINS, "curtask", "retval", *(f"args.{a}" for a in self.scope.args)]
+        near = near_misses(name, known) or (near_misses(name, self.typer.kernel.constants()) if name.isupper() else ())
+        if name in self.scope.args:
+            near = (f"args.{name}",)
+        return self.fail(node, f"'{name}' is not known here", near)
+
+    def task_pointer(self, node: expr.Node) -> ir.PtrT:
+        task = self.btf.find("task_struct", btf.Struct)
+        if task is None:
+            raise self.fail(node, "this kernel's types have no struct task_struct")
+        return self.typer.pointer_to(task, "kernel", trusted=False)
+
+    def param(self, node: expr.Node, name: str) -> ir.Expr:
+        param = self.scope.params.get(name)
+        if param is None:
+            known = ", ".join(f"${p}" for p in self.scope.params)
+            hint = f"there are {known}" if known else "this spec has no params"
+            raise self.fail(node, f"parameter ${name} is not declared", near_misses(name, self.scope.params), hint)
+        return ir.ParamValue(type_of_field(param.type), name)
+
+    # Members
+
+    def member(self, node: expr.Member) -> ir.Expr:
+        if isinstance(node.base, expr.Name) and node.base.name == "args" and "args" not in self.scope.names:
+            return self.arg(node)
+        base = self.value(node.base)
+        if isinstance(base, ir.Lookup):
+            return self.entry_field(node, base)
+        struct, pointer, steps, spelled = self.into(node, base)
+        member = self.btf.member(struct, node.name)
+        if member is None:
+            return self.missing_member(node, struct, pointer, steps, spelled)
+        space = _space(pointer)
+        trusted = isinstance(pointer.type, ir.PtrT) and pointer.type.trusted
+        kind = self.typer.type_of(member.type_id, space, trusted)
+        if member.bit_size and isinstance(kind, ir.IntT):
+            kind = ir.IntT(kind.bits, kind.signed)
+        return ir.Load(kind, pointer, (*steps, ir.Step(struct, member)), spelled)
+
+    def into(self, node: expr.Member, base: ir.Expr) -> tuple[btf.Struct, ir.Expr, tuple[ir.Step, ...], str]:
+        """The struct that ``base`` is or points to, the pointer to start from and the steps so far."""
+        match base.type:
+            case ir.PtrT(target=target) if target:
+                found = self.btf.resolve(target)
+                if isinstance(found, btf.Struct):
+                    return found, base, (), self.btf.c_name(found.id)
+                raise self.fail(node, f"'{node.name}' asked of a {base.type}, which is no pointer to a struct")
+            case ir.PlaceT(struct=struct) if struct and isinstance(base, ir.Load):
+                return struct, base.base, base.steps, base.spelled_base
+            case ir.PtrT():
+                raise self.fail(node, f"'{node.name}' asked of a {base.type}: cast it first: ((struct request *)x).{node.name}")
+        if isinstance(base.type, ir.IntT):
+            hint = f"if it is a pointer, cast it: ((struct request *)x).{node.name}"
+            raise self.fail(node, f"'{node.name}' asked of a number ({base.type})", hint=hint)
+        raise self.fail(node, f"'{node.name}' asked of a {base.type}, which has no members")
+
+    def missing_member(self, node: expr.Member, struct: btf.Struct, pointer: ir.Expr, steps: tuple[ir.Step, ...], spelled: str) -> ir.Expr:
+        if self.missing is None:
+            near = near_misses(node.name, self.btf.member_names(struct))
+            problem = self.written.sub(node.pos).problem(f"{self.btf.c_name(struct.id)} has no member '{node.name}'", near)
+            raise _MissingMember(problem)
+        member = btf.Member(node.name, 0, 0, 0)
+        return ir.Load(self.missing, pointer, (*steps, ir.Step(struct, member, missing=True)), spelled)
+
+    def arg(self, node: expr.Member) -> ir.Expr:
+        if node.name in self.scope.args:
+            return self.scope.args[node.name]
+        if not self.scope.args:
+            raise self.fail(node, f"args.{node.name}: {self.scope.no_args}")
+        near = near_misses(node.name, self.scope.args)
+        hint = "" if near else "there are " + ", ".join(self.scope.args)
+        raise self.fail(node, f"{self.scope.target} has no argument '{node.name}'", near, hint)
+
+    def entry_field(self, node: expr.Member, entry: ir.Lookup) -> ir.Expr:
+        found = self.scope.maps[entry.map]
+        if found.scalar_value or entry.field is not None:
+            raise self.fail(node, f"'{node.name}' asked of a value of map {entry.map}, which is one {entry.type}")
+        names = [s.name for s in found.value.fields]
+        if node.name not in names:
+            raise self.fail(node, f"map {entry.map} has no field '{node.name}'", near_misses(node.name, names), f"there are {', '.join(names)}")
+        kind = found.value.slot(node.name).type
+        assert kind
+        return replace(entry, type=type_of_field(kind), field=node.name)
+
+    def index(self, node: expr.Index) -> ir.Expr:
+        if isinstance(node.base, expr.Name) and node.base.name not in self.scope.names:
+            if node.base.name in self.scope.maps:
+                return self.lookup(node, self.scope.maps[node.base.name])
+            if not self.scope.maps or node.base.name not in (*BUILTINS, "args"):
+                known = near_misses(node.base.name, self.scope.maps)
+                if known or not self.typer.kernel.constant(node.base.name):
+                    raise self.fail(node, f"'{node.base.name}' is neither a map nor a variable", known)
+        if len(node.keys) != 1:
+            raise self.fail(node, "one index is expected")
+        base, at = self.value(node.base), self.number(node.keys[0], "an index")
+        if isinstance(base.type, ir.PtrT) and base.type.element:
+            return ir.Follow(base.type.element, base, at)
+        if not isinstance(base.type, ir.PlaceT) or not base.type.array:
+            raise self.fail(node, f"a {base.type} can't be indexed")
+        element, length = base.type.array
+        if not isinstance(at, ir.Const):
+            raise self.fail(node.keys[0], "an index into an array must be a constant")
+        if not 0 <= at.value < length:
+            raise self.fail(node.keys[0], f"index {at.value} is outside {base.type.spelled}")
+        if isinstance(base, ir.Input):
+            return ir.Input(self.typer.type_of(element), f"{base.c}[{at.value}]", base.name, base.uses)
+        if isinstance(base, ir.Load):
+            kind = self.typer.type_of(element, _space(base.base))
+            return replace(base, type=kind, steps=(*base.steps, ir.Step(None, None, at)))
+        raise self.fail(node, f"a {base.type} can't be indexed here")
+
+    # Maps
+
+    def keys(self, at: expr.Node, nodes: tuple[expr.Node, ...], found: ir.MapInfo) -> tuple[ir.Expr, ...]:
+        slots = found.key.fields
+        if len(nodes) != len(slots):
+            shape = ", ".join(f"{s.name}: {s.type}" for s in slots)
+            raise self.fail(at, f"the key of map {found.name} has {len(slots)} part(s) ({shape}), {len(nodes)} given")
+        values = []
+        for slot, node in zip(slots, nodes, strict=True):
+            assert slot.type
+            value = self.typer.fit(self.value(node), slot.type)
+            if isinstance(value, str):
+                raise self.fail(node, f"key of map {found.name}: {value}")
+            values.append(value)
+        return tuple(values)
+
+    def lookup(self, node: expr.Index, found: ir.MapInfo) -> ir.Expr:
+        keys = self.keys(node, node.keys, found)
+        if found.scalar_value:
+            kind = found.value.fields[0].type
+            assert kind
+            return ir.Lookup(type_of_field(kind), found.name, keys, "value")
+        return ir.Lookup(ir.EntryT(found.name), found.name, keys, None)
+
+    def contains(self, node: expr.Contains) -> ir.Expr:
+        if isinstance(node.container, expr.Tuple):
+            item = self.value(node.item)
+            pairs = [self.compare(node, "==", item, self.value(v)) for v in node.container.items]
+            return ir.OneOf(ir.BoolT(), item, tuple(pairs))
+        if isinstance(node.container, expr.Name) and node.container.name in self.scope.maps:
+            found = self.scope.maps[node.container.name]
+            nodes = node.item.items if isinstance(node.item, expr.Tuple) else (node.item,)
+            return ir.InMap(ir.BoolT(), found.name, self.keys(node.item, nodes, found))
+        near = near_misses(node.container.name, self.scope.maps) if isinstance(node.container, expr.Name) else ()
+        raise self.fail(node.container, "behind 'in' a map or a list (1, 2, 3) is expected", near)
+
+    # Operators
+
+    def unary(self, node: expr.Unary) -> ir.Expr:
+        if node.op == "!":
+            return ir.Unary(ir.BoolT(), "!", self.condition(node.operand))
+        if node.op == "*":
+            pointer = self.value(node.operand)
+            if isinstance(pointer.type, ir.PtrT) and pointer.type.element:
+                return ir.Follow(pointer.type.element, pointer, ir.Const(ir.U64, 0))
+            raise self.fail(node, f"'*' needs a pointer to numbers, for example (u64 *)x; this is a {pointer.type}")
+        operand = self.number(node.operand)
+        assert isinstance(operand.type, ir.IntT)
+        if isinstance(operand, ir.Const):
+            value = -operand.value if node.op == "-" else ~operand.value & 2**64 - 1
+            return ir.Const(ir.IntT(64, value < 0, operand.type.meaning), value)
+        return ir.Unary(ir.S64 if node.op == "-" else operand.type, node.op, operand)
+
+    def binary(self, node: expr.Binary) -> ir.Expr:
+        op = node.op
+        if op in ("&&", "||"):
+            return ir.Binary(ir.BoolT(), op, self.condition(node.left), self.condition(node.right))
+        if op == "??":
+            return self.default(node)
+        if op in ("==", "!=", "<", "<=", ">", ">="):
+            return self.compare(node, op, self.value(node.left), self.value(node.right))
+        return self.arithmetic(node)
+
+    def default(self, node: expr.Binary) -> ir.Expr:
+        left = self.value(node.left)
+        if not isinstance(left, ir.Lookup) or isinstance(left.type, ir.EntryT):
+            raise self.fail(node, "'??' gives a default for a value of a map: map[key] ?? 0")
+        right = self.value(node.right)
+        if not isinstance(left.type, ir.IntT) or not isinstance(right.type, ir.IntT):
+            raise self.fail(node.right, f"a number is expected behind '??' here, this is a {right.type}")
+        return replace(left, default=right)
+
+    def compare(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+        left, right = self.as_text(left), self.as_text(right)
+        a, b = left.type, right.type
+        if isinstance(a, ir.StringT) and isinstance(b, ir.StringT):
+            return self.compare_text(node, op, left, right)
+        if isinstance(a, ir.StringT) or isinstance(b, ir.StringT):
+            other = b if isinstance(a, ir.StringT) else a
+            hint = "read the text with str(…)" if isinstance(other, ir.PtrT) else ""
+            raise self.fail(node, f"compares text with a {'pointer' if isinstance(other, ir.PtrT) else other}", hint=hint)
+        if isinstance(a, ir.BoolT) or isinstance(b, ir.BoolT):
+            return self.compare_truth(node, op, left, right)
+        if isinstance(a, ir.PtrT) or isinstance(b, ir.PtrT):
+            return self.compare_pointers(node, op, left, right)
+        if not isinstance(a, ir.IntT) or not isinstance(b, ir.IntT):
+            raise self.fail(node, f"a {a} and a {b} can't be compared")
+        self.same_sign(node, left, right)
+        return ir.Binary(ir.BoolT(), op, left, right)
+
+    def compare_truth(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+        kinds = (left.type, right.type)
+        if op not in ("==", "!=") or not all(isinstance(k, (ir.BoolT, ir.IntT)) for k in kinds):
+            raise self.fail(node, f"a {left.type} and a {right.type} can't be compared")
+        for value in (left, right):
+            if isinstance(value.type, ir.IntT) and not (isinstance(value, ir.Const) and value.value in (0, 1)):
+                raise self.fail(node, f"a condition and a number ({value.type}) can't be compared")
+        return ir.Binary(ir.BoolT(), op, left, right)
+
+    def compare_pointers(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+        for value in (left, right):
+            plain = isinstance(value, ir.Const) or (isinstance(value.type, ir.IntT) and value.type.bits == 64)
+            if not isinstance(value.type, ir.PtrT) and not plain:
+                raise self.fail(node, f"compares a pointer with a {value.type}")
+        if op not in ("==", "!="):
+            raise self.fail(node, f"pointers are compared with == and != only, not {op}")
+        return ir.Binary(ir.BoolT(), op, left, right)
+
+    def compare_text(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
+        if op not in ("==", "!="):
+            raise self.fail(node, f"text is compared with == and != only, not {op}")
+        if isinstance(left, ir.Text) and not isinstance(right, ir.Text):
+            left, right = right, left
+        if isinstance(left, ir.Text) and isinstance(right, ir.Text):
+            return ir.Const(ir.BoolT(), int((left.value == right.value) == (op == "==")))
+        if not isinstance(right, ir.Text):
+            raise self.fail(node, "text can be compared with a literal \"…\" only")
+        test: ir.Expr = ir.StringTest(ir.BoolT(), left, right.value)
+        return test if op == "==" else ir.Unary(ir.BoolT(), "!", test)
+
+    def same_sign(self, node: expr.Node, left: ir.Expr, right: ir.Expr) -> None:
+        """Refuses C's trap: comparing signed with unsigned numbers where a negative one would turn into a huge one."""
+        a, b = left.type, right.type
+        assert isinstance(a, ir.IntT) and isinstance(b, ir.IntT)
+        for value, other in ((left, b), (right, a)):
+            if isinstance(value, ir.Const) and value.value < 0 and not other.signed:
+                raise self.fail(node, f"an unsigned number ({other}) is never negative", hint="cast it: (i64)x")
+        if isinstance(left, ir.Const) or isinstance(right, ir.Const) or a.signed == b.signed:
+            return
+        signed, unsigned = (a, b) if a.signed else (b, a)
+        if unsigned.bits >= signed.bits and unsigned.bits > 32 or unsigned.bits == signed.bits:
+            raise self.fail(node, f"compares signed {signed} with unsigned {unsigned}: a negative number would pass for a huge one",
+                            hint=f"cast one of them, for example ({'u' if not a.signed else 'i'}{max(a.bits, b.bits)})…")  # fmt: skip
+
+    def arithmetic(self, node: expr.Binary) -> ir.Expr:
+        op, left = node.op, self.value(node.left)
+        if isinstance(left.type, ir.PtrT) and op in ("+", "-"):
+            return self.pointer_arithmetic(node, left)
+        left, right = self.number(node.left), self.number(node.right)
+        a, b = left.type, right.type
+        assert isinstance(a, ir.IntT) and isinstance(b, ir.IntT)
+        if op in ("/", "%") and isinstance(right, ir.Const) and right.value == 0:
+            raise self.fail(node.right, "division by zero")
+        if op in ("<<", ">>") and isinstance(right, ir.Const) and not 0 <= right.value < 64:
+            raise self.fail(node.right, f"a shift by {right.value} bits; 0 to 63 are possible")
+        if isinstance(left, ir.Const) and isinstance(right, ir.Const):
+            return self.fold(node, left, right)
+        signed = (a.signed and not isinstance(left, ir.Const)) or (b.signed and not isinstance(right, ir.Const))
+        if op in ("/", "%") and signed:
+            if not isinstance(right, ir.Const) or a.signed is False or right.value < 0:
+                raise self.fail(node, "signed division is not possible on all kernels", hint="cast to u64, or divide by a constant")
+        return ir.Binary(ir.IntT(64, signed, _meaning(op, a, b, left, right)), op, left, right)
+
+    def fold(self, node: expr.Binary, left: ir.Const, right: ir.Const) -> ir.Expr:
+        a, b = left.value, right.value
+        assert isinstance(left.type, ir.IntT) and isinstance(right.type, ir.IntT)
+        folded: Callable[[], int] = {
+            "+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "/": lambda: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1),
+            "%": lambda: abs(a) % abs(b) * (-1 if a < 0 else 1), "<<": lambda: a << b, ">>": lambda: a >> b, "&": lambda: a & b,
+            "|": lambda: a | b, "^": lambda: a ^ b,
+        }[node.op]  # fmt: skip
+        value = folded()
+        if not -(2**63) <= value < 2**64:
+            raise self.fail(node, "the value does not fit 64 bits")
+        return ir.Const(ir.IntT(64, value < 0, left.type.meaning or right.type.meaning), value)
+
+    def pointer_arithmetic(self, node: expr.Binary, left: ir.Expr) -> ir.Expr:
+        assert isinstance(left.type, ir.PtrT)
+        right = self.number(node.right, "a number of bytes")
+        if left.type.target or (left.type.element and left.type.element.bits != 8):
+            raise self.fail(node, f"arithmetic on a {left.type}", hint="cast it to (u8 *) to count in bytes")
+        return ir.Binary(replace(left.type, trusted=False), node.op, left, right)
+
+    def conditional(self, node: expr.Conditional) -> ir.Expr:
+        condition, yes, no = self.condition(node.condition), self.value(node.yes), self.value(node.no)
+        if not _same_kind(yes.type, no.type) or not isinstance(yes.type, (ir.IntT, ir.BoolT, ir.PtrT)):
+            if not (isinstance(yes.type, ir.BytesT) and yes.type == no.type):
+                raise self.fail(node, f"both sides of '? :' must be numbers or pointers of one type, these are {yes.type} and {no.type}")
+        return ir.Conditional(_widest([yes.type, no.type]), condition, yes, no)
+
+    def cast(self, node: expr.Cast) -> ir.Expr:
+        operand = self.value(node.operand)
+        space = operand.type.space if isinstance(operand.type, ir.PtrT) else self.scope.space
+        if not isinstance(operand.type, (ir.IntT, ir.PtrT, ir.BoolT)):
+            raise self.fail(node, f"a {operand.type} can't be cast")
+        if node.tag == "enum":
+            raise self.fail(node, "casts to enums have no use here; cast to a number type")
+        if node.tag:
+            found = self.btf.find(node.name, btf.Struct)
+            if found is None:
+                near = near_misses(node.name, self.btf.struct_names())
+                raise self.fail(node, f"this kernel has no {node.tag} {node.name}", near)
+            if node.stars != 1:
+                raise self.fail(node, f"cast to a pointer: ({node.tag} {node.name} *)…")
+            return ir.Cast(self.typer.pointer_to(found, space), operand, f"{node.tag} {node.name} *")
+        if node.name in ("void",):
+            if node.stars != 1:
+                raise self.fail(node, "cast to (void *) or to a number type")
+            return ir.Cast(ir.PtrT(space), operand, "void *")
+        if node.name == "bool":
+            raise self.fail(node, "cast to bool: write x != 0")
+        if node.name not in BASIC:
+            raise self.fail(node, f"'{node.name}' is no type to cast to", near_misses(node.name, BASIC))
+        bits, signed = BASIC[node.name]
+        if node.stars > 1:
+            return ir.Cast(ir.PtrT(space, 0, ir.IntT(64, False), spelled=f"{node.name} **"), operand, "__u64 *")
+        if node.stars == 1:
+            return ir.Cast(ir.PtrT(space, 0, ir.IntT(bits, signed), spelled=f"{node.name} *"), operand, f"{c_int(bits, signed)} *")
+        if isinstance(operand, ir.Const) and isinstance(operand.type, ir.IntT):
+            wrapped = operand.value & (1 << bits) - 1
+            wrapped -= (1 << bits) if signed and wrapped >> bits - 1 else 0
+            return ir.Const(ir.IntT(bits, signed), wrapped)
+        meaning = operand.type.meaning if isinstance(operand.type, ir.IntT) else ""
+        return ir.Cast(ir.IntT(bits, signed, meaning), operand, c_int(bits, signed))
+
+    # Functions
+
+    def call(self, node: expr.Call) -> ir.Expr:
+        method = getattr(self, f"call_{node.function}", None) if node.function in FUNCTIONS else None
+        if method is None:
+            near = near_misses(node.function, FUNCTIONS)
+            raise self.fail(node, f"there is no function '{node.function}'", near, "" if near else "there are " + " ".join(FUNCTIONS))
+        result: ir.Expr = method(node)
+        return result
+
+    def arity(self, node: expr.Call, least: int, most: int | None = None) -> None:
+        most = least if most is None else most
+        if not least <= len(node.args) <= most:
+            wanted = str(least) if least == most else f"{least} or {most}"
+            raise self.fail(node, f"{node.function}() takes {wanted} argument(s), {len(node.args)} given")
+
+    def pointer(self, node: expr.Node) -> tuple[ir.Expr, ir.Space]:
+        value = self.value(node)
+        if isinstance(value.type, ir.PtrT):
+            return value, value.type.space
+        if isinstance(value.type, ir.PlaceT):
+            return value, _space(value.base) if isinstance(value, ir.Load) else "kernel"
+        if isinstance(value.type, ir.IntT) and value.type.bits == 64 and not isinstance(value, ir.Const):
+            return value, self.scope.space
+        raise self.fail(node, f"a pointer is expected here, this is a {value.type}")
+
+    def constant(self, node: expr.Node, what: str) -> int:
+        value = self.value(node)
+        if isinstance(value, ir.Const) and isinstance(value.type, ir.IntT):
+            return value.value
+        raise self.fail(node, f"{what} must be a constant number")
+
+    def as_text(self, value: ir.Expr) -> ir.Expr:
+        """An array of characters as text; anything else as it is."""
+        return text_at(value) if self.typer.is_text(value.type) else value
+
+    def call_str(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 1, 2)
+        value = self.value(node.args[0])
+        if isinstance(value.type, ir.StringT):
+            return value
+        if self.typer.is_text(value.type):
+            return text_at(value)
+        pointer, space = self.pointer(node.args[0])
+        size = self.constant(node.args[1], "the length") if len(node.args) > 1 else 0
+        if len(node.args) > 1 and not 2 <= size <= 4096:
+            raise self.fail(node.args[1], f"a length from 2 to 4096 is expected, this is {size}")
+        return ir.StringAt(ir.StringT(size), pointer, space)
+
+    def call_uptr(self, node: expr.Call) -> ir.Expr:
+        return self._in_space(node, "user")
+
+    def call_kptr(self, node: expr.Call) -> ir.Expr:
+        return self._in_space(node, "kernel")
+
+    def _in_space(self, node: expr.Call, space: ir.Space) -> ir.Expr:
+        self.arity(node, 1)
+        pointer, _ = self.pointer(node.args[0])
+        kind = pointer.type if isinstance(pointer.type, ir.PtrT) else ir.PtrT(space)
+        return ir.Cast(replace(kind, space=space, trusted=False), pointer, "void *")
+
+    def call_argv(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 1)
+        pointer, space = self.pointer(node.args[0])
+        if space != "user":
+            raise self.fail(node, "argv() reads user memory: argv(uptr(x))")
+        return ir.ArgvAt(ir.ArgvT(), pointer)
+
+    def call_buf(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 2)
+        pointer, space = self.pointer(node.args[0])
+        return ir.BufferAt(ir.ArgvT(), pointer, self.number(node.args[1], "a length"), space)
+
+    def call_ip(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 1)
+        value = self.value(node.args[0])
+        result = ir.BytesT("ip", 16)
+        match value.type:
+            case ir.BytesT(word="ip"):
+                return value
+            case ir.IntT(bits=32):
+                return ir.IpOf(result, value, 4)
+            case ir.PlaceT(type_id=type_id) if self.typer.size_of(type_id) in (4, 16):
+                return ir.IpOf(result, value, self.typer.size_of(type_id))
+            case ir.PtrT(target=target) if target and self.typer.size_of(target) in (4, 16):
+                return ir.IpOf(result, value, self.typer.size_of(target))
+        raise self.fail(node, f"ip() takes 4 or 16 bytes or a u32 in network order, this is a {value.type}")
+
+    def call_mac(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 1)
+        value = self.value(node.args[0])
+        if isinstance(value.type, ir.PlaceT) and self.typer.size_of(value.type.type_id) >= 6 or isinstance(value.type, ir.PtrT):
+            return ir.MacOf(ir.BytesT("mac", 6), value)
+        raise self.fail(node, f"mac() takes 6 bytes or a pointer to them, this is a {value.type}")
+
+    def _swap(self, node: expr.Call, bits: int) -> ir.Expr:
+        self.arity(node, 1)
+        value = self.number(node.args[0])
+        assert isinstance(value.type, ir.IntT)
+        if value.type.bits > bits and not isinstance(value, ir.Const):
+            raise self.fail(node, f"{node.function}() takes {bits} bits, this is a {value.type}", hint=f"cast it: (u{bits})x")
+        return ir.Call(ir.IntT(bits, False), node.function, (value,))
+
+    def call_ntohs(self, node: expr.Call) -> ir.Expr:
+        return self._swap(node, 16)
+
+    call_htons = call_ntohs
+
+    def call_ntohl(self, node: expr.Call) -> ir.Expr:
+        return self._swap(node, 32)
+
+    call_htonl = call_ntohl
+
+    def call_ntohll(self, node: expr.Call) -> ir.Expr:
+        return self._swap(node, 64)
+
+    def call_abs(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 1)
+        value = self.number(node.args[0])
+        return ir.Conditional(ir.U64, ir.Binary(ir.BoolT(), "<", ir.Cast(ir.S64, value, "__s64"), ir.Const(ir.S64, 0)),
+                              ir.Unary(ir.S64, "-", value), value)  # fmt: skip
+
+    def _extreme(self, node: expr.Call, op: str) -> ir.Expr:
+        self.arity(node, 2)
+        left, right = self.number(node.args[0]), self.number(node.args[1])
+        return ir.Conditional(_widest([left.type, right.type]), self.compare(node, op, left, right), left, right)
+
+    def call_min(self, node: expr.Call) -> ir.Expr:
+        return self._extreme(node, "<")
+
+    def call_max(self, node: expr.Call) -> ir.Expr:
+        return self._extreme(node, ">")
+
+    def call_dev(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 2)
+        major, minor = self.number(node.args[0]), self.number(node.args[1])
+        return ir.Call(ir.IntT(32, False, "dev_t"), "dev", (major, minor))
+
+    def call_exists(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 1)
+        value = _Typing(self.typer, self.written, self.scope, missing=ir.U64).value(node.args[0])
+        fields = fields_of(value)
+        if not fields:
+            raise self.fail(node, "exists() asks for a member of a kernel struct")
+        return ir.Exists(ir.BoolT(), fields)
+
+    def call_strlen(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 1)
+        value = self.as_text(self.value(node.args[0]))
+        if not isinstance(value.type, ir.StringT) or isinstance(value, ir.Text):
+            raise self.fail(node, f"strlen() takes text that was read, this is a {value.type}")
+        return ir.Call(ir.IntT(32, False), "strlen", (value,))
+
+    def call_startswith(self, node: expr.Call) -> ir.Expr:
+        self.arity(node, 2)
+        text, prefix = self.as_text(self.value(node.args[0])), self.value(node.args[1])
+        if not isinstance(text.type, ir.StringT) or not isinstance(prefix, ir.Text):
+            raise self.fail(node, 'startswith() takes text and a literal: startswith(comm, "kworker")')
+        return ir.StringTest(ir.BoolT(), text, prefix.value, prefix=True)
+
+
+def _space(pointer: ir.Expr) -> ir.Space:
+    return pointer.type.space if isinstance(pointer.type, ir.PtrT) else "kernel"
+
+
+def _meaning(op: str, a: ir.IntT, b: ir.IntT, left: ir.Expr, right: ir.Expr) -> str:
+    """What a number stands for after an operation: a difference of times is a duration, a scaled one nothing."""
+    if op == "-" and a.meaning == b.meaning == "timestamp":
+        return "duration"
+    if op in ("+", "-"):
+        if a.meaning == b.meaning or isinstance(right, ir.Const):
+            return a.meaning
+        return b.meaning if isinstance(left, ir.Const) else ""
+    return ""
+
+
+def c_int(bits: int, signed: bool) -> str:
+    return f"__{'s' if signed else 'u'}{bits}"

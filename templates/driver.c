@@ -324,14 +324,35 @@ int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t co
 	return error;
 }
 
+static void *destroy_link(void *link)
+{
+	return (void *)(long)bpf_link__destroy(link);
+}
+
+/* Side by side: closing one perf event waits for two grace periods of RCU, and only one of them excludes the others' waits. */
 int er_detach(er_object *o)
 {
+	enum { AT_ONCE = 64 };
+	pthread_t threads[AT_ONCE];
 	int error = 0;
 
 	while (o->links_used) {
-		int e = bpf_link__destroy(o->links[--o->links_used]);
+		size_t i, n = 0;
 
-		error = error ? error : e;
+		while (o->links_used && n < AT_ONCE) {
+			struct bpf_link *link = o->links[--o->links_used];
+
+			if (pthread_create(&threads[n], NULL, destroy_link, link) == 0)
+				n++;
+			else
+				error = bpf_link__destroy(link);
+		}
+		for (i = 0; i < n; i++) {
+			void *result;
+
+			pthread_join(threads[i], &result);
+			error = error ? error : (int)(long)result;
+		}
 	}
 	free(o->links);
 	o->links = NULL;

@@ -355,9 +355,7 @@ def _map(n: _Node) -> Map:
 
 def _program(n: _Node) -> Program:
     target = n.node("target").data
-    return Program(
-        n.text("name"), n.text("section"), n.text("kind"), target, n.text("file"), n.number("line"), n.text("text")
-    )
+    return Program(n.text("name"), n.text("section"), n.text("kind"), target, n.text("file"), n.number("line"), n.text("text"))
 
 
 def _plan(n: _Node) -> Plan:

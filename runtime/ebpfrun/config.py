@@ -1,0 +1,95 @@
+"""The config block of the kernel program: filters and parameters as bytes.
+
+Receives a manifest and values by name, returns the block that is set between open and load. Never parses text
+(:mod:`ebpfrun.options` does) and leaves no value out: what the manifest has no room for is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from .errors import ArtefactError, MachineError, UsageError
+from .manifest import REBUILD, Manifest, Slot
+
+FILTERS = ("pid", "tid", "uid", "comm", "cgroup")  # in the order of their bits in filter.on
+Value = bool | int | str
+
+_ROOT_CGROUP = 1  # the inode of the root of cgroup v2, on every kernel: kernfs numbers from it
+_COMM = 15
+
+
+def pack(manifest: Manifest, params: Mapping[str, Value], filters: Mapping[str, Value]) -> bytes:
+    """The block; empty when the program has none. ``filters`` maps names of ``FILTERS`` to numbers, a name, a folder."""
+    unknown = params.keys() - {p.name for p in manifest.params}
+    if unknown:
+        raise UsageError(f"{manifest.name} has no parameter {', '.join(sorted(unknown))}")
+    values: dict[str, Value] = {f"param.{p.name}": params.get(p.name, p.default) for p in manifest.params}
+    values.update(_filter_values(manifest, filters))
+    if manifest.config is None:
+        return b""
+    block = bytearray(manifest.config.size)
+    for slot in manifest.config.fields:
+        _put(block, slot, values.get(slot.name, 0))
+    return bytes(block)
+
+
+def _filter_values(manifest: Manifest, filters: Mapping[str, Value]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    on = 0
+    for name, value in filters.items():
+        if name not in manifest.filters:
+            have = ", ".join(f"--{f}" for f in manifest.filters) or "none"
+            raise UsageError(f"{manifest.name} can't be filtered by {name}: its probes have no task to ask (its filters: {have})")
+        on |= 1 << FILTERS.index(name)
+        if name == "cgroup":
+            values["filter.cgroup"], values["filter.cgroup_level"] = cgroup(str(value))
+        elif name == "comm" and len(os.fsencode(str(value))) > _COMM:
+            raise UsageError(f"--comm {value}: the kernel keeps {_COMM} bytes of a task's name; give its first {_COMM}")
+        else:
+            values[f"filter.{name}"] = value
+    return values | {"filter.on": on}
+
+
+def _put(block: bytearray, slot: Slot, value: Value) -> None:
+    try:
+        if isinstance(value, str):
+            raw = os.fsencode(value)
+            if len(raw) >= slot.size:
+                raise UsageError(f"{slot.name.partition('.')[2]}: at most {slot.size - 1} bytes, not {len(raw)}")
+            data = raw.ljust(slot.size, b"\0")
+        elif slot.type.startswith(("string", "comm")):
+            data = bytes(slot.size)
+        else:
+            data = int(value).to_bytes(slot.size, sys.byteorder, signed=value < 0)
+    except OverflowError:
+        raise UsageError(f"{slot.name.partition('.')[2]}: {value} does not fit into {slot.type}") from None
+    if slot.offset < 0 or slot.offset + slot.size > len(block):
+        raise ArtefactError(f"manifest: config field {slot.name} lies outside of the block; {REBUILD}")
+    block[slot.offset : slot.offset + slot.size] = data
+
+
+def cgroup(path: str) -> tuple[int, int]:
+    """(id, level below the root) of a folder of cgroup v2."""
+    mounts = _cgroup_mounts()
+    if not mounts:
+        raise MachineError("--cgroup: cgroup v2 is not mounted (mount -t cgroup2 none /sys/fs/cgroup)")
+    real = os.path.realpath(path)
+    for mount in mounts:
+        if real != mount and not real.startswith(mount.rstrip("/") + "/"):
+            continue
+        if os.stat(mount).st_ino != _ROOT_CGROUP:
+            raise MachineError(f"--cgroup: {mount} shows a part of the hierarchy (a container?), so levels can't be counted")
+        try:
+            number = os.stat(real).st_ino
+        except OSError as error:
+            raise UsageError(f"--cgroup {path}: {error.strerror}") from None
+        return number, len([part for part in real[len(mount) :].split("/") if part])
+    raise UsageError(f"--cgroup {path}: not a folder of cgroup v2, which is at {', '.join(mounts)}")
+
+
+def _cgroup_mounts() -> list[str]:
+    with open("/proc/self/mountinfo") as file:
+        lines = [line.split() for line in file]
+    return [fields[4] for fields in lines if fields[fields.index("-") + 1] == "cgroup2"]

@@ -1,0 +1,217 @@
+"""The one door to C: nothing else imports cffi or a generated binding.
+
+Receives the paths of an artefact's library and binding; returns a :class:`Driver`, from it :class:`Object`. A failing call is a
+:class:`~ebpfrun.errors.DriverError` with libbpf's words. Knows nothing of manifests, probes or plans.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import Any
+
+from .errors import ArtefactError, ClosedError, DriverError, MachineError
+
+ABI = 1
+_LOG_BYTES = 1 << 16
+
+
+class MapSizes:
+    """Sizes in bytes; ``per_cpu`` maps hold one value for every possible CPU."""
+
+    __slots__ = ("key", "max_entries", "per_cpu", "value")
+
+    def __init__(self, key: int, value: int, max_entries: int, per_cpu: bool) -> None:
+        self.key = key
+        self.value = value
+        self.max_entries = max_entries
+        self.per_cpu = per_cpu
+
+
+class Driver:
+    """An artefact's library, in this process until it ends."""
+
+    def __init__(self, library: str, binding: str) -> None:
+        self.ffi: Any = _binding(binding)
+        self.lib: Any = _library(self.ffi, library)
+        abi = self.lib.er_abi()
+        if abi != ABI:
+            raise ArtefactError(f"{library}: has version {abi} of the driver's interface, this ebpfrun needs {ABI}; rebuild it")
+        self.name = self._text(self.lib.er_name())
+        self.inputs = self._text(self.lib.er_inputs())
+        self.libbpf = self._text(self.lib.er_libbpf())
+        self.cpus: int = self.check(self.lib.er_cpus(), "counting this machine's CPUs")
+
+    def open(self) -> Object:
+        handle = self.ffi.new("er_object **")
+        self.check(self.lib.er_open(handle), f"opening {self.name}")
+        return Object(self, handle[0])
+
+    def mount(self, kind: str, path: str) -> None:
+        self.check(self.lib.er_mount(kind.encode(), path.encode()), f"mounting {kind} at {path}")
+
+    def log(self) -> str:
+        """libbpf's and the kernel's words since the last call."""
+        buffer = self.ffi.new("char[]", _LOG_BYTES)
+        length = self.lib.er_log(buffer, _LOG_BYTES)
+        text = self._text(buffer)
+        return text if length < _LOG_BYTES else f"{text}\n[{length - _LOG_BYTES + 1} more bytes of log are not shown]\n"
+
+    def check(self, result: int, what: str) -> int:
+        """The result, unless it is a negative errno: the one place where those become exceptions."""
+        if result < 0:
+            raise DriverError(what, -result, self.log())
+        return result
+
+    def _text(self, words: Any) -> str:
+        text: bytes = self.ffi.string(words)
+        return text.decode("utf-8", "backslashreplace")
+
+
+class Object:
+    """The kernel programs and maps of one artefact. Ends with :meth:`close`; any other call after that is a ClosedError."""
+
+    def __init__(self, driver: Driver, handle: Any) -> None:
+        self._driver = driver
+        self._open_handle: Any = handle
+        self._records = driver.ffi.new("uint64_t *")
+
+    @property
+    def _handle(self) -> Any:
+        if self._open_handle is None:
+            raise ClosedError("this tracer is closed")
+        return self._open_handle
+
+    def close(self) -> None:
+        """Detaches, frees everything; nothing happens the second time."""
+        handle, self._open_handle = self._open_handle, None
+        if handle is not None:
+            self._driver.lib.er_close(handle)
+
+    def __enter__(self) -> Object:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _call(self, function: str, what: str, *args: Any) -> int:
+        return self._driver.check(getattr(self._driver.lib, function)(self._handle, *args), what)
+
+    # Before load.
+
+    def configure(self, block: bytes) -> None:
+        """Sets the config block; ``block`` must have its size."""
+        size = self._driver.ffi.new("size_t *")
+        config = self._driver.lib.er_config(self._handle, size)
+        if size[0] != len(block):
+            raise ArtefactError(f"the program's config has {size[0]} bytes, the manifest's {len(block)}; rebuild it")
+        if block:
+            self._driver.ffi.memmove(config, block, len(block))
+
+    def autoload(self, program: str) -> None:
+        self._call("er_autoload", f"program {program}", program.encode(), 1)
+
+    def max_entries(self, map: str, entries: int) -> None:
+        self._call("er_max_entries", f"map {map}", map.encode(), entries)
+
+    def load(self) -> None:
+        self._call("er_load", "loading the kernel programs")
+
+    # After load.
+
+    def attach_tracepoint(self, program: str, category: str, name: str) -> None:
+        self._call("er_attach_tracepoint", f"tracepoint {category}:{name}", program.encode(), category.encode(), name.encode())
+
+    def attach_raw_tracepoint(self, program: str, name: str) -> None:
+        self._call("er_attach_raw_tracepoint", f"raw tracepoint {name}", program.encode(), name.encode())
+
+    def attach_trace(self, program: str) -> None:
+        self._call("er_attach_trace", f"program {program}", program.encode())
+
+    def attach_kprobe(self, program: str, function: str, offset: int, ret: bool) -> None:
+        self._call("er_attach_kprobe", f"kernel function {function}", program.encode(), function.encode(), offset, ret)
+
+    def attach_uprobe(self, program: str, path: str, offset: int, ret: bool) -> None:
+        """``offset`` is one into the file, as symbols are resolved to; every process is traced."""
+        name = path.encode("utf-8", "surrogateescape")
+        self._call("er_attach_uprobe", path, program.encode(), name, offset, ret, -1)
+
+    def attach_perf(self, program: str, type: int, config: int, period: int, freq: bool, cpu: int) -> None:
+        self._call("er_attach_perf", f"perf event on CPU {cpu}", program.encode(), type, config, period, freq, cpu)
+
+    def detach(self) -> None:
+        """Nothing is produced after this; records and maps can still be read."""
+        self._call("er_detach", "detaching")
+
+    def buffer(self, size: int) -> Any:
+        """Memory to drain into: anything that reads the buffer protocol reads it."""
+        return self._driver.ffi.buffer(self._driver.ffi.new("char[]", size))
+
+    def drain(self, buffer: Any, timeout_ms: int, most: int) -> tuple[int, int]:
+        """(bytes, records) copied from the ring into ``buffer``; (0, 0) when there was none until the time-out or a signal."""
+        import errno
+
+        self._records[0] = most
+        memory = self._driver.ffi.from_buffer(buffer)
+        length = self._driver.lib.er_drain(self._handle, timeout_ms, memory, len(buffer), self._records)
+        if length == -errno.EINTR:
+            return 0, 0
+        self._driver.check(length, "reading the ring buffer")
+        return length, self._records[0]
+
+    @functools.cache  # noqa: B019 - an object lives about as long as the process
+    def map_sizes(self, map: str) -> MapSizes:
+        new = self._driver.ffi.new
+        key, value, entries, per_cpu = new("uint32_t *"), new("uint32_t *"), new("uint32_t *"), new("int *")
+        self._call("er_map_sizes", f"map {map}", map.encode(), key, value, entries, per_cpu)
+        return MapSizes(key[0], value[0], entries[0], bool(per_cpu[0]))
+
+    def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
+        """Every entry: its key, and its value on each possible CPU (a single one when the map is not per CPU)."""
+        sizes = self.map_sizes(map)
+        step = (sizes.value + 7) // 8 * 8 if sizes.per_cpu else sizes.value
+        cpus = self._driver.cpus if sizes.per_cpu else 1
+        keys = bytearray(sizes.key * sizes.max_entries)
+        values = bytearray(step * cpus * sizes.max_entries)
+        from_buffer = self._driver.ffi.from_buffer
+        what = f"reading map {map}"
+        found = self._call("er_map_dump", what, map.encode(), from_buffer(keys), from_buffer(values), sizes.max_entries)
+        return [
+            (
+                bytes(keys[i * sizes.key : (i + 1) * sizes.key]),
+                [bytes(values[at : at + sizes.value]) for at in range(i * cpus * step, (i + 1) * cpus * step, step)],
+            )
+            for i in range(found)
+        ]
+
+    def stats(self, program: str) -> tuple[int, int, int]:
+        """(runs, ns, missed) of a loaded program, as the kernel counts them."""
+        new = self._driver.ffi.new
+        runs, ns, missed = new("uint64_t *"), new("uint64_t *"), new("uint64_t *")
+        self._call("er_program_stats", f"program {program}", program.encode(), runs, ns, missed)
+        return runs[0], ns[0], missed[0]
+
+
+def _binding(path: str) -> Any:
+    """The binding's ``ffi``. Not imported by name: that would leave a cache beside it, and bind two artefacts to one name."""
+    module = types.ModuleType("binding")
+    try:
+        with open(path, encoding="utf-8") as file:
+            exec(compile(file.read(), path, "exec"), module.__dict__)
+    except ImportError as error:
+        raise MachineError(f"cffi is missing or too old ({error}): apt install python3-cffi-backend") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ArtefactError(f"{path}: not a binding ({error}); rebuild with `ebpfgen build`") from None
+    return module.__dict__["ffi"]
+
+
+def _library(ffi: Any, path: str) -> Any:
+    try:
+        return ffi.dlopen(path)
+    except OSError as error:
+        if "libbpf.so.1: cannot open" in str(error):
+            raise MachineError("libbpf.so.1 is not on this machine: apt install libbpf1") from None
+        raise ArtefactError(f"{path}: {error}; rebuild with `ebpfgen build`") from None

@@ -1,0 +1,209 @@
+"""A tracer's life: open, configure, load, attach, drain, detach, close. The Python API of the runtime.
+
+Receives an artefact (its folder or its manifest), parameters and filters; gives raw batches of records and the contents of maps.
+Never decodes (:mod:`ebpfrun.decode`) and never prints: remarks go to ``notice``.
+
+    with Tracer("build/net", filters={"pid": 42}) as tracer:
+        while length := tracer.drain():
+            use(tracer.buffer, length)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import attach, config, manifest
+from .door import Driver, Object
+from .errors import ArtefactError, AttachError, ClosedError, DriverError, MachineError
+from .manifest import Manifest, Program
+
+POLL_MS = 50
+_BUFFER = 1 << 18
+_NO_LIMIT = (1 << 64) - 1
+
+
+class Tracer:
+    """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's; ``notice``
+    is told what a person may want to know, with True when it matters without ``--verbose``."""
+
+    def __init__(
+        self,
+        artefact: str | Manifest,
+        params: Mapping[str, config.Value] | None = None,
+        filters: Mapping[str, config.Value] | None = None,
+        ring: int | None = None,
+        notice: Callable[[str, bool], None] | None = None,
+    ) -> None:
+        self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
+        self.attached: tuple[Program, ...] = ()
+        self.records = 0  # copied by the last drain
+        self._params = {p.name: (params or {}).get(p.name, p.default) for p in self.manifest.params}
+        self._block = config.pack(self.manifest, params or {}, filters or {})
+        self._ring = ring
+        self._notice = notice or _silent
+        self._driver: Driver | None = None
+        self._object: Object | None = None
+        self._buffer: Any = None
+
+    def __enter__(self) -> Tracer:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Loads and attaches. Nothing stays behind when it raises. Where ``stop`` says so no more is attached."""
+        driver = self._driver = _driver(self.manifest)
+        self._mount_tracefs(driver)
+        chooser = attach.Chooser(self.manifest)
+        while True:
+            choice = chooser.choose()
+            self._object = driver.open()
+            try:
+                refused = self._load(self._object, choice) or self._attach(self._object, stop)
+            except BaseException:
+                self.close()
+                raise
+            if refused is None:
+                self._tell(choice)
+                return
+            self.close()
+            chooser.refuse(*refused)
+            self._notice(str(refused[1]), False)
+
+    def close(self) -> None:
+        """Detaches and frees everything; nothing happens the second time."""
+        held, self._object = self._object, None
+        self.attached = ()
+        if held is not None:
+            held.close()
+
+    def detach(self) -> None:
+        """Ends the observation; what was observed can still be drained and read."""
+        self._opened().detach()
+        self.attached = ()
+
+    @property
+    def buffer(self) -> Any:
+        """Where :meth:`drain` puts records; the next drain overwrites it."""
+        if self._buffer is None:
+            largest = max((e.size for e in self.manifest.events), default=0)
+            self._buffer = self._opened().buffer(max(_BUFFER, largest + 16))
+        return self._buffer
+
+    def drain(self, timeout_ms: int = POLL_MS, most: int = _NO_LIMIT) -> int:
+        """Bytes of records now in ``buffer``, at most ``most`` records (``records`` says how many); 0 when there was none until
+        the time-out or a signal. A time-out is also how often the ring is looked at: the kernel side need not wake us."""
+        length, self.records = self._opened().drain(self.buffer, timeout_ms, most)
+        return length
+
+    def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
+        """Every entry of a map: its key, and its value on each possible CPU (a single one when the map is not per CPU)."""
+        return self._opened().dump(map)
+
+    def counters(self) -> list[int]:
+        """The values of ``manifest.counters``, in their order, summed over the CPUs."""
+        if not self.manifest.counters:
+            return []
+        entries = self.dump("counters")
+        values = {_number(slot): sum(map(_number, cpus)) for slot, cpus in entries}
+        return [values[c.slot] for c in self.manifest.counters]
+
+    def stats(self) -> list[tuple[Program, int, int, int]]:
+        """(program, runs, ns, missed) of what is loaded, as the kernel counts them."""
+        opened = self._opened()
+        return [(p, *opened.stats(p.name)) for p in self._loaded]
+
+    @property
+    def libbpf(self) -> str:
+        """Version of the libbpf in use, "" before open."""
+        return self._driver.libbpf if self._driver else ""
+
+    # --- steps of open ---
+
+    def _opened(self) -> Object:
+        if self._object is None:
+            raise ClosedError("this tracer is not open")
+        return self._object
+
+    def _mount_tracefs(self, driver: Driver) -> None:
+        needed = any(p.kind == "tracepoint" for p in self.manifest.programs)
+        if not needed or os.path.isdir(f"{attach.TRACING}/events"):
+            return
+        try:
+            driver.mount("tracefs", attach.TRACING)
+        except DriverError as error:
+            raise MachineError(
+                f"tracepoints need tracefs, and {error} (try: mount -t tracefs tracefs {attach.TRACING})"
+            ) from None
+        self._notice(f"mounted tracefs at {attach.TRACING}, for tracepoints", True)
+
+    def _load(self, held: Object, choice: attach.Choice) -> tuple[Program, DriverError] | None:
+        """Loads what was chosen; returns the program that the kernel refused, if there is another way."""
+        held.configure(self._block)
+        if self._ring is not None and self.manifest.events:
+            held.max_entries("events", self._ring)
+        self._loaded = attach.in_order(self.manifest, choice.programs)
+        for program in self._loaded:
+            held.autoload(program.name)
+        try:
+            held.load()
+        except DriverError as error:
+            return _culprit(self._loaded, error), error
+        return None
+
+    def _attach(self, held: Object, stop: Callable[[], bool]) -> tuple[Program, DriverError] | None:
+        numbers = {name: int(value) for name, value in self._params.items() if not isinstance(value, str)}
+        for program in self._loaded:
+            if stop():
+                return None
+            try:
+                attach.attach(held, program, numbers)
+            except DriverError as error:
+                return program, error
+            self.attached = (*self.attached, program)
+        return None
+
+    def _tell(self, choice: attach.Choice) -> None:
+        for program in self.attached:
+            self._notice(f"attached {program.text} ({program.file}:{program.line})", False)
+        for program, why in choice.passed:
+            self._notice(f"passed over {program.text} ({program.file}:{program.line}): {why}", False)
+        if not choice.programs:
+            self._notice("nothing is attached: every attach point of this spec is optional and none is here", True)
+
+
+def _number(raw: bytes) -> int:
+    return int.from_bytes(raw, sys.byteorder)
+
+
+def _silent(_text: str, _always: bool) -> None:
+    pass
+
+
+def _driver(m: Manifest) -> Driver:
+    library, binding = f"{m.name}.so", f"{m.name}_cffi.py"
+    machine = os.uname().machine
+    if m.built.get("machine") != machine:
+        raise ArtefactError(f"{m.folder}: built for {m.built.get('machine')}, this machine is {machine}; rebuild it here")
+    manifest.verify(m, (library, binding))
+    driver = Driver(os.path.abspath(m.path(library)), m.path(binding))
+    if (driver.name, driver.inputs) != (m.name, m.inputs):
+        raise ArtefactError(f"{m.path(library)}: not of the same build as the manifest; {manifest.REBUILD}")
+    return driver
+
+
+def _culprit(programs: list[Program], error: DriverError) -> Program:
+    """The program for which loading failed, by libbpf's words. Raises when it was not for a program."""
+    named = re.search(r"prog '(\w+)': .*failed", error.log)
+    for program in programs:
+        if named and program.name == named[1]:
+            return program
+    if not os.path.exists("/sys/kernel/btf/vmlinux"):
+        raise MachineError("this kernel does not tell its types: no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)") from error
+    raise error

@@ -368,15 +368,14 @@ static size_t padded(size_t length)
 }
 
 /* Copies whole records; those that the kernel side discarded are passed over. */
-static long ring_take(const struct ring *ring, char *buf, size_t cap, uint64_t *records)
+static long ring_take(const struct ring *ring, char *buf, size_t cap)
 {
 	uint64_t at = *ring->consumer;
 	uint64_t end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
-	uint64_t taken = 0;
 	size_t used = 0;
 	int full = 0;
 
-	while (at < end && taken < *records) {
+	while (at < end) {
 		const char *slot = ring->data + (at & (ring->size - 1));
 		uint32_t head = __atomic_load_n((const uint32_t *)slot, __ATOMIC_ACQUIRE);
 		uint32_t length = head & ~(uint32_t)(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
@@ -392,33 +391,23 @@ static long ring_take(const struct ring *ring, char *buf, size_t cap, uint64_t *
 			memset(buf + used + sizeof(length), 0, BPF_RINGBUF_HDR_SZ - sizeof(length));
 			memcpy(buf + used + BPF_RINGBUF_HDR_SZ, slot + BPF_RINGBUF_HDR_SZ, padded(length));
 			used += step;
-			taken++;
 		}
 		at += step;
 	}
 	__atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
-	*records = taken;
 	return full && !used ? -EMSGSIZE : (long)used;
 }
 
-long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap, uint64_t *records)
+long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap)
 {
 	struct pollfd wait = {.fd = o->ring_fd, .events = POLLIN}; /* a negative fd is only a time-out */
-	uint64_t most = *records;
+	long length = o->ring_fd < 0 ? 0 : ring_take(&o->ring, buf, cap);
 
-	if (o->ring_fd >= 0) {
-		long length = ring_take(&o->ring, buf, cap, records);
-
-		if (length || !timeout_ms)
-			return length;
-	}
-	*records = 0;
+	if (length || !timeout_ms)
+		return length;
 	if (poll(&wait, 1, timeout_ms) < 0)
 		return -errno;
-	if (o->ring_fd < 0)
-		return 0;
-	*records = most;
-	return ring_take(&o->ring, buf, cap, records);
+	return o->ring_fd < 0 ? 0 : ring_take(&o->ring, buf, cap);
 }
 
 /* --- maps ---------------------------------------------------------------------------------------------------------- */

@@ -32,10 +32,10 @@ int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t co
 int er_detach(er_object *o);
 
 /* Records: [u32 length][u32 0][record], each padded to 8 bytes. Looks at the ring; when it is empty waits until it wakes or
- * timeout_ms passed, and looks again (the kernel side need not wake for every record). Copies as many whole records as fit,
- * at most *records, and sets *records to their number; the rest stays in the ring. Returns bytes written; 0 on time-out;
- * -EINTR when a signal came; -EMSGSIZE when the next record alone does not fit. Without a ring it only waits. */
-long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap, uint64_t *records);
+ * timeout_ms passed, and looks again (the kernel side need not wake for every record). Copies as many whole records as fit;
+ * the rest stays in the ring. Returns bytes written; 0 on time-out; -EINTR when a signal came; -EMSGSIZE when the next record
+ * alone does not fit. Without a ring it only waits. */
+long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap);
 
 /* Maps, after load. dump copies at most max entries: keys, then values (per-CPU maps: values of every possible CPU, each
  * rounded up to 8 bytes); returns their number. */

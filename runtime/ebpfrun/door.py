@@ -6,6 +6,7 @@ Receives the paths of an artefact's library and binding; returns a :class:`Drive
 
 from __future__ import annotations
 
+import errno
 import functools
 import types
 from typing import Any
@@ -74,7 +75,6 @@ class Object:
     def __init__(self, driver: Driver, handle: Any) -> None:
         self._driver = driver
         self._open_handle: Any = handle
-        self._records = driver.ffi.new("uint64_t *")
 
     @property
     def _handle(self) -> Any:
@@ -150,17 +150,10 @@ class Object:
         """Memory to drain into: anything that reads the buffer protocol reads it."""
         return self._driver.ffi.buffer(self._driver.ffi.new("char[]", size))
 
-    def drain(self, buffer: Any, timeout_ms: int, most: int) -> tuple[int, int]:
-        """(bytes, records) copied from the ring into ``buffer``; (0, 0) when there was none until the time-out or a signal."""
-        import errno
-
-        self._records[0] = most
-        memory = self._driver.ffi.from_buffer(buffer)
-        length = self._driver.lib.er_drain(self._handle, timeout_ms, memory, len(buffer), self._records)
-        if length == -errno.EINTR:
-            return 0, 0
-        self._driver.check(length, "reading the ring buffer")
-        return length, self._records[0]
+    def drain(self, buffer: Any, timeout_ms: int) -> int:
+        """Bytes copied from the ring into ``buffer``; 0 when there was nothing until the time-out or a signal."""
+        length: int = self._driver.lib.er_drain(self._handle, timeout_ms, self._driver.ffi.from_buffer(buffer), len(buffer))
+        return 0 if length == -errno.EINTR else self._driver.check(length, "reading the ring buffer")
 
     @functools.cache  # noqa: B019 - an object lives about as long as the process
     def map_sizes(self, map: str) -> MapSizes:

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import attach, config, manifest
 from .door import Driver, Object
-from .errors import ArtefactError, AttachError, ClosedError, DriverError, MachineError
+from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest, Program
 
 POLL_MS = 50
 _BUFFER = 1 << 18
-_NO_LIMIT = (1 << 64) - 1
 
 
 class Tracer:
@@ -40,7 +38,6 @@ class Tracer:
     ) -> None:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
-        self.records = 0  # copied by the last drain
         self._params = {p.name: (params or {}).get(p.name, p.default) for p in self.manifest.params}
         self._block = config.pack(self.manifest, params or {}, filters or {})
         self._ring = ring
@@ -96,23 +93,14 @@ class Tracer:
             self._buffer = self._opened().buffer(max(_BUFFER, largest + 16))
         return self._buffer
 
-    def drain(self, timeout_ms: int = POLL_MS, most: int = _NO_LIMIT) -> int:
-        """Bytes of records now in ``buffer``, at most ``most`` records (``records`` says how many); 0 when there was none until
-        the time-out or a signal. A time-out is also how often the ring is looked at: the kernel side need not wake us."""
-        length, self.records = self._opened().drain(self.buffer, timeout_ms, most)
-        return length
+    def drain(self, timeout_ms: int = POLL_MS) -> int:
+        """Bytes of records now in ``buffer``; 0 when there was none until the time-out or a signal. The time-out is also how
+        often the ring is looked at: the kernel side need not wake us for every record."""
+        return self._opened().drain(self.buffer, timeout_ms)
 
     def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
         """Every entry of a map: its key, and its value on each possible CPU (a single one when the map is not per CPU)."""
         return self._opened().dump(map)
-
-    def counters(self) -> list[int]:
-        """The values of ``manifest.counters``, in their order, summed over the CPUs."""
-        if not self.manifest.counters:
-            return []
-        entries = self.dump("counters")
-        values = {_number(slot): sum(map(_number, cpus)) for slot, cpus in entries}
-        return [values[c.slot] for c in self.manifest.counters]
 
     def stats(self) -> list[tuple[Program, int, int, int]]:
         """(program, runs, ns, missed) of what is loaded, as the kernel counts them."""
@@ -176,10 +164,6 @@ class Tracer:
             self._notice(f"passed over {program.text} ({program.file}:{program.line}): {why}", False)
         if not choice.programs:
             self._notice("nothing is attached: every attach point of this spec is optional and none is here", True)
-
-
-def _number(raw: bytes) -> int:
-    return int.from_bytes(raw, sys.byteorder)
 
 
 def _silent(_text: str, _always: bool) -> None:

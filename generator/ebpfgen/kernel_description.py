@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .atomic import write_beside
-from .btf import FUNC, Btf, Enum, FuncProto, Index
+from .btf import ENUM, ENUM64, FUNC, Btf, Enum, FuncProto, Index
 from .kernel import Tracepoint
 from .problems import MachineError
 from .tracepoint_format import parse, raw_arguments, raw_names
@@ -88,6 +88,15 @@ class Description:
             category, _, name = event.partition(":")
             yield category, name
 
+    @cached_property
+    def sees_tracepoints(self) -> bool:
+        """Whether :meth:`tracepoints` answers."""
+        try:
+            self.source.events()
+        except MachineError:
+            return False
+        return True
+
     def function(self, name: str) -> FuncProto | None:
         found = self.btf.find_function(name)
         proto = self.btf.resolve(found) if found is not None else None
@@ -136,6 +145,9 @@ class Description:
         enum = self.btf.resolve(found)
         assert isinstance(enum, Enum)
         return enum
+
+    def enums(self) -> Iterator[str]:
+        return iter(self.btf.names(ENUM, ENUM64))
 
     def constant(self, name: str) -> tuple[int, Enum] | None:
         return next(iter(self.btf.find_constants(name)), None)

@@ -1,0 +1,115 @@
+"""What of a kernel can be traced: attach points whose names match a pattern.
+
+Receives a kernel description and a pattern, returns rows and what could not be looked at. Prints nothing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from .describe import UnknownThing
+from .kernel_description import Description
+from .problems import near_misses
+from .tracepoint_format import parse_fields
+
+_FUNCTIONS = ("kprobe", "kretprobe", "fentry", "fexit")
+_Matches = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``name`` as a spec writes it (``tracepoint:sock:inet_sock_set_state``); ``note``: why it can't be attached, "" when nothing is known
+    against it."""
+
+    kind: str
+    name: str
+    signature: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finds:
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]  # what was left out, what to know
+
+
+def find(kernel: Description, pattern: str) -> Finds:
+    """Attach points that match ``pattern``: a glob over names (``tcp*``), over CATEGORY:NAME (``tcp:*``), or over either behind a
+    kind (``fentry:tcp*``, ``struct:*sock``); without ``*``, ``?`` and ``[`` it is looked for anywhere in the name. Functions
+    appear as kprobes unless a kind says otherwise. Raises UnknownThing when nothing matches."""
+    kind, _, rest = pattern.partition(":")
+    if kind not in _LISTS:
+        kind, rest = "", pattern
+    matches = _matcher(rest)
+    if kind == "tracepoint" or kernel.sees_tracepoints:
+        left_out: tuple[str, ...] = ()
+        kinds = (kind,) if kind else ("tracepoint", "tp_btf", "kprobe")
+    else:
+        left_out = ("tracepoints are left out: the kernel does not let this user see them (root can)",)
+        kinds = (kind,) if kind else ("tp_btf", "kprobe")
+    rows = tuple(row for k in kinds for row in _LISTS[k](kernel, k, matches))
+    if not rows:
+        raise UnknownThing(f"nothing in this kernel matches {pattern!r}", _near(kernel, rest, kinds), *left_out)
+    return Finds(rows, left_out + tuple(_notes(kernel, rows)))
+
+
+def _matcher(pattern: str) -> _Matches:
+    glob = pattern if re.search(r"[*?\[]", pattern) else f"*{pattern}*"
+    return re.compile(fnmatch.translate(glob)).match
+
+
+def _tracepoints(kernel: Description, _: str, matches: _Matches) -> Iterator[Row]:
+    for category, name in kernel.tracepoints():
+        if matches(name) or matches(f"{category}:{name}"):
+            text = kernel.source.format(category, name)
+            if text is not None:  # gone since the list was read: a module was taken out
+                fields = ", ".join(field.name for field in parse_fields(category, name, text))
+                yield Row("tracepoint", f"tracepoint:{category}:{name}", fields)
+
+
+def _raw_tracepoints(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
+    for name in filter(matches, kernel.raw_tracepoints()):
+        proto = kernel.raw_tracepoint(name)
+        params = proto.params if proto else ()
+        yield Row(kind, f"{kind}:{name}", ", ".join(kernel.btf.declaration(t, n) for n, t in params))
+
+
+def _functions(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
+    for name in filter(matches, kernel.functions()):
+        found = kernel.btf.find_function(name)
+        signature = kernel.btf.declaration(found, name) if found is not None else ""
+        yield Row(kind, f"{kind}:{name}", signature, kernel.why_not_attachable(name) or "")
+
+
+def _structs(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
+    return (Row(kind, f"{kind}:{name}", "") for name in kernel.btf.struct_names() if matches(name))
+
+
+def _enums(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
+    for name in filter(matches, kernel.enums()):
+        enum = kernel.enum(name)
+        yield Row(kind, f"{kind}:{name}", ", ".join(constant for constant, _ in enum.values) if enum else "")
+
+
+_LISTS: dict[str, Callable[[Description, str, _Matches], Iterable[Row]]] = {
+    "tracepoint": _tracepoints,
+    "raw_tracepoint": _raw_tracepoints,
+    "tp_btf": _raw_tracepoints,
+    **dict.fromkeys(_FUNCTIONS, _functions),
+    "struct": _structs,
+    "enum": _enums,
+}
+
+
+def _notes(kernel: Description, rows: tuple[Row, ...]) -> Iterator[str]:
+    if kernel.config.get("CONFIG_KPROBES") == "n" and any(row.kind in ("kprobe", "kretprobe") for row in rows):
+        yield f"Linux {kernel.release} was built without CONFIG_KPROBES: it can't attach kprobes, other kernels can"
+
+
+def _near(kernel: Description, pattern: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    wanted = re.sub(r"[*?\[\]]", "", pattern)
+    names = [row.name.partition(":")[2] for kind in kinds if kind not in _FUNCTIONS for row in _LISTS[kind](kernel, kind, bool)]
+    return near_misses(wanted, [*names, *(n.rpartition(":")[2] for n in names)]) if wanted else ()

@@ -7,21 +7,39 @@ raises :class:`BtfError` and nothing else.
 
 from __future__ import annotations
 
-import struct
-import sys
-import zlib
-from array import array
+import builtins
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from mmap import mmap
 
-from .problems import MachineError
+from .btf_index import (
+    ARRAY,
+    CONST,
+    DECL_TAG,
+    ENUM,
+    ENUM64,
+    FLOAT,
+    FUNC,
+    FUNC_PROTO,
+    FWD,
+    INT,
+    PTR,
+    RESTRICT,
+    STRUCT,
+    TYPE_TAG,
+    TYPEDEF,
+    UNION,
+    VAR,
+    VOLATILE,
+    BtfError,
+    Index,
+    Sections,
+    make_index,
+    text_of,
+)
 
-
-class BtfError(MachineError):
-    """Not BTF, not of this byte order, cut short or altered."""
+__all__ = ["Array", "Btf", "BtfError", "CType", "Enum", "Float", "FuncProto", "Fwd", "Index", "Int", "Member", "Ptr", "Struct", "Void"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +51,9 @@ class Void:
 class Int:
     name: str
     size: int  # bytes
-    signed: bool
-    bool: bool = False
-    char: bool = False  # plain char, or what BTF says is one
+    signed: builtins.bool
+    bool: builtins.bool = False
+    char: builtins.bool = False  # plain char, or what BTF says is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,55 +113,11 @@ class Member:
     bit_size: int  # 0 unless a bit field
 
 
-INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC = range(1, 13)
-FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(13, 20)
-
-_FIXED = {kind: 3 for kind in range(1, 20)} | {INT: 4, ARRAY: 6, VAR: 4, DECL_TAG: 4}
-"""Words of a type before its members, by kind."""
-_EACH = {STRUCT: 3, UNION: 3, ENUM: 2, FUNC_PROTO: 2, DATASEC: 3, ENUM64: 3}
-"""Words of each member."""
 _NAMES_OF = {Struct: (STRUCT, UNION), Enum: (ENUM, ENUM64), Int: (INT,), Float: (FLOAT,), Fwd: (FWD,)}
 _QUALIFIERS = {CONST: "const", VOLATILE: "volatile", RESTRICT: "restrict"}
 _TRANSPARENT = frozenset({TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, VAR, DECL_TAG, TYPE_TAG})
-_MAGIC = 0xEB9F
-_HEADER = struct.Struct("=HBBIIIII")
 _MOST_HOPS = 64  # typedefs and qualifiers in a row; kernels have fewer than ten
 _MOST_DECLARED = 4096  # types spelled in one declaration
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """Where everything is: ``offsets`` (word offset of each type, by id), ``by_name`` (ids of named types, sorted by name,
-    then id), ``constants`` and ``constant_enums`` (enumerators sorted by name, then enum: string offset, id of the enum).
-    ``signs`` says whether any enum is marked as signed; pahole before 1.24 marked none."""
-
-    offsets: Sequence[int]
-    by_name: Sequence[int]
-    constants: Sequence[int]
-    constant_enums: Sequence[int]
-    signs: bool
-
-    _HEAD = struct.Struct("=8sIIIII")
-    _KIND = b"btfidx1\n"
-
-    def to_bytes(self) -> bytes:
-        arrays = (self.offsets, self.by_name, self.constants, self.constant_enums)
-        body = b"".join(array("I", part).tobytes() for part in arrays)
-        lengths = (len(self.offsets), len(self.by_name), len(self.constants))
-        return self._HEAD.pack(self._KIND, *lengths, self.signs, zlib.crc32(body)) + body
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Index | None:
-        """The index that :meth:`to_bytes` made; None when the bytes are anything else."""
-        if len(data) < cls._HEAD.size:
-            return None
-        kind, types, names, constants, signs, crc = cls._HEAD.unpack_from(data)
-        body = memoryview(data)[cls._HEAD.size :]
-        if kind != cls._KIND or len(body) != 4 * (types + names + 2 * constants) or zlib.crc32(body) != crc:
-            return None
-        cuts = [0, types, types + names, types + names + constants, types + names + 2 * constants]
-        words = body.cast("I")
-        return cls(*(words[a:b] for a, b in pairwise(cuts)), signs=bool(signs))
 
 
 class Btf:
@@ -151,10 +125,11 @@ class Btf:
 
     def __init__(self, data: bytes | mmap, index: Index | None = None) -> None:
         """``index``: what :attr:`index` was for the same data. Raises BtfError when ``data`` is not BTF."""
-        self._data = data
-        types, self._strings, self._end = _sections(data)
-        self._words = memoryview(data)[types[0] : types[1]].cast("I")
-        self.index = index or self._make_index()
+        sections = Sections.of(data)
+        self._words = sections.words
+        self._raw_name = sections.name
+        self._names_end = sections.names_end - sections.names
+        self.index = index or make_index(sections)
         self._offsets = self.index.offsets
 
     def __len__(self) -> int:
@@ -209,7 +184,7 @@ class Btf:
 
     def find_constants(self, name: str) -> list[tuple[int, Enum]]:
         """Every enumerator of that name: its value and its enum, in order of ids."""
-        wanted = name.encode()
+        wanted = name.encode(errors="surrogatepass")
         names, enums = self.index.constants, self.index.constant_enums
         found = []
         for i in range(bisect_left(names, wanted, key=self._raw_name), len(names)):
@@ -277,14 +252,14 @@ class Btf:
         words, offsets = self._words, self._offsets
         start = prefix.encode()
         ids = self.index.by_name
-        found = {}
+        found: dict[str, None] = {}
         for i in range(bisect_left(ids, start, key=self._raw_name_of), len(ids)):
             at = offsets[ids[i]]
             raw = self._raw_name(words[at])
             if not raw.startswith(start):
                 break
             if words[at + 1] >> 24 & 31 in kinds:
-                found[_text(raw)] = None
+                found[text_of(raw)] = None
         return list(found)
 
     def constant_names(self) -> list[str]:
@@ -292,7 +267,7 @@ class Btf:
         return list(dict.fromkeys(map(self._name, self.index.constants)))
 
     def _named(self, name: str, kinds: frozenset[int]) -> Iterator[int]:
-        wanted = name.encode()
+        wanted = name.encode(errors="surrogatepass")
         ids = self.index.by_name
         for i in range(bisect_left(ids, wanted, key=self._raw_name_of), len(ids)):
             at = self._offsets[ids[i]]
@@ -319,19 +294,15 @@ class Btf:
             type_id = self._words[at + 2]
         raise BtfError(f"BTF: the types behind type {type_id} go round in a circle")
 
-    def _raw_name(self, offset: int) -> bytes:
-        start = self._strings + offset
-        return self._data[start : self._data.find(b"\0", start, self._end)]
-
     def _raw_name_of(self, type_id: int) -> bytes:
         return self._raw_name(self._words[self._offsets[type_id]])
 
     def _name(self, offset: int) -> str:
         if offset == 0:
             return ""
-        if self._strings + offset >= self._end:
-            raise BtfError(f"BTF: a name lies {offset} bytes into {self._end - self._strings} bytes of names")
-        return _text(self._raw_name(offset))
+        if offset >= self._names_end:
+            raise BtfError(f"BTF: a name lies {offset} bytes into {self._names_end} bytes of names")
+        return text_of(self._raw_name(offset))
 
     def _int(self, at: int) -> Int:
         encoding = self._words[at + 3] >> 24
@@ -401,77 +372,6 @@ class Btf:
     def _params(self, at: int, count: int, budget: list[int]) -> str:
         params = self._proto(at, count).params
         return ", ".join("..." if p == ("...", 0) else self._declare(p[1], p[0], budget) for p in params) or "void"
-
-    def _make_index(self) -> Index:
-        offsets = self._walk()
-        words = self._words
-        names = [self._raw_name(words[at]) for at in offsets]
-        names[0] = b""
-        by_name = sorted((i for i, name in enumerate(names) if name), key=names.__getitem__)
-        constants: list[tuple[bytes, int, int]] = []
-        signs = False
-        for type_id, at in enumerate(offsets):
-            info = words[at + 1] if type_id else 0
-            if info >> 24 & 31 not in (ENUM, ENUM64):
-                continue
-            signs = signs or bool(info >> 31) or info >> 24 & 31 == ENUM64
-            step = _EACH[info >> 24 & 31]
-            for i in range(at + 3, at + 3 + step * (info & 0xFFFF), step):
-                self._name(words[i])
-                constants.append((self._raw_name(words[i]), type_id, words[i]))
-        constants.sort()
-        return Index(offsets, array("I", by_name), array("I", [c[2] for c in constants]), array("I", [c[1] for c in constants]), signs)
-
-    def _walk(self) -> array[int]:
-        """The word offset of every type; every type lies within the section and has a name within the names."""
-        words = self._words
-        end, names_end = len(words), self._end - self._strings
-        fixed = [_FIXED.get(kind, 0) for kind in range(32)]
-        each = [_EACH.get(kind, 0) for kind in range(32)]
-        offsets = array("I", [0])
-        at = 0
-        while at + 3 <= end:
-            offsets.append(at)
-            info = words[at + 1]
-            kind = info >> 24 & 31
-            if not fixed[kind]:
-                raise BtfError(f"BTF: type {len(offsets) - 1} is of kind {kind}, expected 1 to 19: altered, or of a newer format")
-            if words[at] >= names_end:
-                raise BtfError(f"BTF: the name of type {len(offsets) - 1} lies outside the names")
-            at += fixed[kind] + each[kind] * (info & 0xFFFF)
-        if at != end:
-            raise BtfError(f"BTF: cut short within type {len(offsets) - 1}")
-        return offsets
-
-
-def _sections(data: bytes | mmap) -> tuple[tuple[int, int], int, int]:
-    """Start and end of the types, start and end of the names, in bytes; checked to lie within ``data``."""
-    if len(data) < _HEADER.size:
-        raise BtfError(f"BTF: {len(data)} bytes are too few for a header of {_HEADER.size}")
-    magic, version, _, header, type_at, type_size, name_at, name_size = _HEADER.unpack_from(data)
-    if magic == 0x9FEB:
-        other = "big" if sys.byteorder == "little" else "little"
-        raise BtfError(f"BTF: {other}-endian, expected {sys.byteorder}-endian as this machine is")
-    if magic != _MAGIC:
-        raise BtfError(f"BTF: begins with {magic:#06x}, expected {_MAGIC:#06x}: no BTF")
-    if version != 1:
-        raise BtfError(f"BTF: version {version}, expected 1")
-    types, names = (header + type_at, header + type_at + type_size), (header + name_at, header + name_at + name_size)
-    if header < _HEADER.size or max(types[1], names[1]) > len(data):
-        raise BtfError(f"BTF: cut short: {len(data)} bytes, its header speaks of {max(types[1], names[1])}")
-    if type_size % 4 or types[0] % 4:
-        raise BtfError("BTF: the types are not in words of four bytes")
-    if not name_size or data[names[0]] != 0 or data[names[1] - 1] != 0:
-        raise BtfError("BTF: the names do not begin and end with a NUL")
-    return types, names[0], names[1]
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise BtfError(f"BTF: the name {raw[:40]!r} is not UTF-8") from None
-
 
 def _spelled(kind: int, name: str, flag: bool) -> str:
     word = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum", FWD: "union" if flag else "struct"}.get(kind)

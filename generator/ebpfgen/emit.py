@@ -119,7 +119,7 @@ def _value_type(metric: ir.MetricInfo) -> str:
 
 def _struct(layout: StructLayout, comment: str) -> dict[str, Any]:
     members = [
-        _member(s.name, s.type.declare(s.name) if s.type else f"__u8 {s.name}[{s.size}]", s.offset, str(s.type) if s.type and s.type.word not in BASIC else "")
+        _member(s.name, s.type.declare(s.name) if s.type else f"__u8 {s.name}[{s.size}]", s.offset, str(s.type) if s.type and s.type.word not in (*BASIC, s.name) else "")
         for s in layout.slots
     ]
     return {"name": layout.name, "comment": c_comment(comment), "members": members, "size": layout.size}
@@ -157,10 +157,7 @@ def _bpf_data(checked: ir.CheckedSpec, lowerer: Lowerer, bodies: list[list[str]]
               config: StructLayout | None) -> dict[str, Any]:  # fmt: skip
     helpers = lowerer.helpers
     text = "\n".join(line for body in bodies for line in body)
-    programs = [
-        {"text": c_comment(p.text), "line": p.at.mark.line, "probe": p.probe, "section": p.section, "name": p.name, "context": p.context, "lines": lines}
-        for p, lines in zip(checked.programs, bodies, strict=True)
-    ]
+    programs, shared = _programs(checked, bodies)
     functions = _metric_functions(checked, helpers)
     strings = [s for s in ("kernel", "user") if f"read_{s}_string" in helpers]
     buffers = [s for s in ("kernel", "user") if f"read_{s}_bytes" in helpers]
@@ -190,8 +187,35 @@ def _bpf_data(checked: ir.CheckedSpec, lowerer: Lowerer, bodies: list[list[str]]
         "counters": [lowerer.counters.name(*slot) for slot in lowerer.counters.slots],
         "upserts": upserts,
         "metric_functions": functions,
+        "shared": shared,
         "programs": programs,
     }
+
+
+def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The programs, and the functions that several of them share because they do the same."""
+    same: dict[tuple[str, ...], list[ir.Program]] = {}
+    for p, lines in zip(checked.programs, bodies, strict=True):
+        same.setdefault((p.probe, p.context, *lines), []).append(p)
+    shared, called = [], {}
+    for (probe, context, *lines), programs in same.items():
+        if len(programs) > 1 and len(lines) > 2:
+            name = _free_name(probe.replace(".", "_"), {p.name for p in checked.programs} | set(called.values()))
+            shared.append({"name": name, "context": context, "lines": lines, "probe": probe})
+            called |= {p.name: name for p in programs}
+    found = []
+    for p, body in zip(checked.programs, bodies, strict=True):
+        lines = [f"return {called[p.name]}(ctx);"] if p.name in called else body
+        found.append({"text": c_comment(p.text), "line": p.at.mark.line, "probe": p.probe, "section": p.section, "name": p.name,
+                      "context": p.context, "lines": lines})  # fmt: skip
+    return found, shared
+
+
+def _free_name(wanted: str, taken: set[str]) -> str:
+    name = wanted
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _fixed_record(program: ir.Program) -> dict[str, Any]:

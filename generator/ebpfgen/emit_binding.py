@@ -6,20 +6,18 @@ that imports ``_cffi_backend`` only. Never compiles, never writes into the artef
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import io
 
 
 def binding(driver_header: str, records_cdef: str, module_name: str) -> str:
     """The module's text; it holds ``ffi``, with the driver's functions and the structs of ``records_cdef`` declared."""
     import cffi
+    from cffi.recompiler import make_py_source
 
     ffi = cffi.FFI()
     ffi.cdef(driver_header)
     if records_cdef.strip():
         ffi.cdef(records_cdef)
-    ffi.set_source(module_name, None)
-    with tempfile.TemporaryDirectory(prefix="ebpfgen-") as folder:
-        path = Path(folder, "binding.py")
-        ffi.emit_python_code(str(path))
-        return path.read_text(encoding="utf-8")
+    text = io.StringIO()
+    make_py_source(ffi, module_name, text)
+    return text.getvalue()

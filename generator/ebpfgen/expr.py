@@ -7,13 +7,19 @@ types or names: that is :mod:`ebpfgen.typer`.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
+import hashlib
+import io
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .atomic import write_beside
+from .cache import cache_folder
 from .model import Text
 from .problems import Problem
 
@@ -144,10 +150,20 @@ _UNARY = {"op_neg": "-", "op_not": "~", "logical_not": "!", "deref": "*"}
 
 @functools.cache
 def _parser() -> lark.Lark:
+    """The parser; its tables take 0.1 s to make, so they are kept."""
     import lark
 
-    grammar = (Path(__file__).parent / "expr.lark").read_text()
-    return lark.Lark(grammar, parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False)
+    grammar = (Path(__file__).parent / "expr.lark").read_bytes()
+    kept = cache_folder() / f"expr-{hashlib.sha256(grammar + lark.__version__.encode() + sys.version.encode()).hexdigest()[:16]}.lark"
+    try:
+        return lark.Lark.load(io.BytesIO(kept.read_bytes()))
+    except Exception:  # not kept yet, or altered: pickles fail in any way they like
+        parser = lark.Lark(grammar.decode(), parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False)
+    tables = io.BytesIO()
+    parser.save(tables)
+    with contextlib.suppress(OSError):
+        write_beside(kept, tables.getvalue())
+    return parser
 
 
 def parse(text: Text) -> Node:

@@ -6,6 +6,7 @@ the spec's text is pasted: names were checked to be identifiers, and literals go
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -123,12 +124,17 @@ class _Function:
         finally:
             self.lines, self.known = before, known
 
-    def block(self, head: str, lines: list[str]) -> None:
-        """``if (x) …`` with its lines, without braces around a single simple one."""
-        if len(lines) == 1 and not lines[0].startswith(("\t", "if ", "}", "struct ")) and lines[0].endswith(";"):
+    def block(self, head: str, lines: list[str], otherwise: list[str] | None = None) -> None:
+        """``if (x) … else …`` with its lines, without braces where both sides are one simple line."""
+        if all(len(side) == 1 and _is_simple(side[0]) for side in (lines, otherwise or lines)):
             self.lines += [head, f"\t{lines[0]}"]
+            if otherwise:
+                self.lines += ["else", f"\t{otherwise[0]}"]
             return
-        self.lines += [f"{head} {{", *(f"\t{line}" for line in lines), "}"]
+        self.lines += [f"{head} {{", *(f"\t{line}" for line in lines)]
+        if otherwise:
+            self.lines += ["} else {", *(f"\t{line}" for line in otherwise)]
+        self.lines.append("}")
 
     def fresh(self, base: str) -> str:
         self.taken[base] = self.taken.get(base, 0) + 1
@@ -211,9 +217,7 @@ class _Function:
                 self.statements(s.then)
             with self.captured() as otherwise:
                 self.statements(s.otherwise)
-            self.block(f"if ({test})", then)
-            if otherwise:
-                self.block("else", otherwise)
+            self.block(f"if ({test})", then, otherwise)
             return
         # Nested, so that each part is computed only where those before it hold.
         test = self.value(parts[0])
@@ -256,8 +260,7 @@ class _Function:
             for pad in event.layout.padding:
                 self.emit(f"__builtin_memset({e}->{pad.name}, 0, sizeof({e}->{pad.name}));")
             self.emit(f"submit({e});")
-        self.block(f"if ({e})", filled)
-        self.block("else", [self.count("ring_full", event.name)])
+        self.block(f"if ({e})", filled, [self.count("ring_full", event.name)])
 
     # Metrics
 
@@ -331,8 +334,7 @@ class _Function:
                     kind = info.value.slot(name).type
                     assert kind
                     store(f"{entry}->{name}", kind)
-            self.block(f"if ({entry})", there)
-            self.block("else", [self.count("absent", s.map)])
+            self.block(f"if ({entry})", there, [self.count("absent", s.map)])
             return
         key = self._key(info.key, s.keys)
         if is_plain(info.value):
@@ -422,7 +424,7 @@ class _Function:
 
     def pointer_type(self, kind: ir.PtrT) -> str:
         if kind.element:
-            return f"{c_int(kind.element.bits, kind.element.signed)} *"
+            return "const char *" if kind.element == ir.IntT(8, True) else f"const {c_int(kind.element.bits, kind.element.signed)} *"
         return self.whole.types.pointer(kind.target)
 
     def value(self, v: ir.Expr) -> str:
@@ -463,7 +465,7 @@ class _Function:
             case ir.InMap(map=name, keys=keys):
                 return self._entry(name, keys)
             case ir.OneOf(values=tests):
-                return " || ".join(_operand(self.value(t)) for t in tests)
+                return " || ".join(_side(self.value(t)) for t in tests)
             case ir.FieldChoice():
                 return self._choice(v)
             case ir.Exists(fields=fields):
@@ -479,6 +481,8 @@ class _Function:
             return self._binary(replace(v, op=_OPPOSITE[v.op]))
         if isinstance(v, ir.Unary) and v.op == "!":
             return self.value(v.operand)
+        if isinstance(v, ir.Binary) and v.op == "||":
+            return self._logical(replace(v, op="&&", left=ir.Unary(v.type, "!", v.left), right=ir.Unary(v.type, "!", v.right)))
         return f"!{_operand(self.value(v))}"
 
     def _stored(self, kind: ir.Type, c: str) -> str:
@@ -529,7 +533,7 @@ class _Function:
                 self._learn(v.left)
             right = self.value(v.right)
         if not lines:
-            return f"{_operand(left)} {v.op} {_operand(right)}"
+            return f"{_side(left)} {v.op} {_side(right)}"
         name = self.fresh("both" if v.op == "&&" else "either")
         self.emit(f"bool {name} = {left};")
         self.block(f"if ({name})" if v.op == "&&" else f"if (!{name})", [*lines, f"{name} = {right};"])
@@ -546,8 +550,7 @@ class _Function:
             return f"({_operand(condition)} ? {_operand(yes)} : {_operand(no)})"
         name = self.fresh("chosen")
         self.emit(f"{self.declare(v.type, name)};")
-        self.block(f"if ({condition})", [*yes_lines, f"{name} = {yes};"])
-        self.block("else", [*no_lines, f"{name} = {no};"])
+        self.block(f"if ({condition})", [*yes_lines, f"{name} = {yes};"], [*no_lines, f"{name} = {no};"])
         return name
 
     def _lookup(self, v: ir.Lookup) -> str:
@@ -815,10 +818,11 @@ class _Function:
         yes, no = self.prepare(v.yes, event, name), self.prepare(v.no, event, name)
 
         def store(to: str, kind: FieldType) -> None:
-            for head, side in ((f"if ({condition})", yes), ("else", no)):
-                with self.captured() as lines:
-                    side(to, kind)
-                self.block(head, lines)
+            with self.captured() as yes_lines:
+                yes(to, kind)
+            with self.captured() as no_lines:
+                no(to, kind)
+            self.block(f"if ({condition})", yes_lines, no_lines)
 
         return store
 
@@ -903,13 +907,26 @@ def _constant(v: ir.Const) -> str:
     return str(v.value) if abs(v.value) < 2**31 else f"{v.value}LL"
 
 
+def _is_simple(line: str) -> bool:
+    """One statement that needs no braces and declares nothing."""
+    return line.endswith(";") and not line.startswith(("\t", "if ", "}", "struct ", "char ", "bool ", "long ", "const ", "__u", "__s"))
+
+
+def _side(text: str) -> str:
+    """``text`` as a side of && or ||: in parentheses only where it holds another of them, or a choice."""
+    bare = text
+    while (shorter := re.sub(r"\([^()]*\)", "", bare)) != bare:
+        bare = shorter
+    return f"({text})" if re.search(r"&&|\|\||\?", bare) else text
+
+
 def _is_atom(text: str) -> bool:
     return text.replace("_", "").replace("->", "").replace(".", "").isalnum()
 
 
 def _operand(text: str) -> str:
     """``text`` in parentheses unless it binds tighter than any operator next to it could."""
-    if _is_atom(text) or text.endswith("*/") and text.split(" ")[0].lstrip("-").isdigit():
+    if _is_atom(text.lstrip("!~")) or text.endswith("*/") and text.split(" ")[0].lstrip("-").isdigit():
         return text
     depth = 0
     for i, c in enumerate(text):

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import freshness, toolchain
-from .kernel import Kernel
-from .problems import EbpfgenError
-from .progress import Progress
+from . import freshness, identity
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+    from .problems import EbpfgenError
+    from .progress import Progress
 
 
-def stale(specs: Sequence[Path], out: Path, kernel: Kernel, force: bool = False) -> list[Path]:
+def stale(specs: Sequence[Path], out: Path, kernel_fingerprint: str, force: bool = False) -> list[Path]:
     """The specs whose artefact is not what a build would make now; those that can't be read are among them."""
     if force:
         return list(specs)
-    tools = toolchain.find()
-
-    def fresh(spec: Path) -> bool:
-        built = freshness.built_inputs(out / spec.stem)
-        try:
-            return built is not None and built == freshness.inputs_digest(spec.read_bytes(), kernel.fingerprint, tools)
-        except OSError:
-            return False
-
-    return [spec for spec in specs if not fresh(spec)]
+    tools = identity.tools_fingerprint()
+    return [spec for spec in specs if not freshness.is_current(spec, out, kernel_fingerprint, tools)]
 
 
 def build(specs: Sequence[Path], out: Path, kernel: Kernel, jobs: int, progress: Progress) -> dict[Path, EbpfgenError]:
     """Builds ``specs``, ``jobs`` at a time; returns what failed, in the order of ``specs``."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from .pipeline import Setting, build_one
+    from .problems import EbpfgenError
 
     setting = Setting.of(kernel)
 

@@ -70,6 +70,12 @@ def _kernel(file: Path | None) -> Kernel:
     return kernel.from_file(file) if file else kernel.running()
 
 
+def _fingerprint(file: Path | None) -> str:
+    from . import identity
+
+    return _kernel(file).fingerprint if file else identity.kernel_fingerprint()
+
+
 def _specs(paths: Sequence[Path]) -> list[Path]:
     """The specs named, folders searched one level deep; a folder without any is a mistake."""
     found: list[Path] = []
@@ -88,7 +94,7 @@ def _build(args: argparse.Namespace) -> int:
     from . import builds
 
     specs = _specs(args.paths)
-    stale = builds.stale(specs, args.out, _kernel(args.kernel), force=args.force)
+    stale = builds.stale(specs, args.out, _fingerprint(args.kernel), force=args.force)
     if args.check:
         for spec in stale:
             print(f"{spec}: not up to date", file=sys.stderr)

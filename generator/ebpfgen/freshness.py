@@ -1,20 +1,20 @@
 """Whether an artefact is what a build would make now, told without building: by a digest of everything that it depends on.
 
-Light on purpose (no YAML, no templates engine): it runs before every start of a spec and is all of a build that has nothing to do.
+Light on purpose (no YAML, no template engine, not even pathlib): it runs before every start of a spec and is all of a build that
+has nothing to do.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-from pathlib import Path
+import os
 
-from . import data, toolchain
-from .kernel import running
-from .problems import MachineError
+from . import identity
 
 SUFFIXES = ("bpf.c", "h", "bpf.o", "skel.h", "host.c", "so")
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_digest: list[str] = []
 
 
 def artefact_files(name: str) -> list[str]:
@@ -22,37 +22,69 @@ def artefact_files(name: str) -> list[str]:
     return [*(f"{name}.{s}" for s in SUFFIXES), f"{name}_cffi.py"]
 
 
-@functools.cache
+def templates() -> str:
+    """The folder of templates: in a wheel beside the package's modules, in a checkout at its top."""
+    shipped = os.path.join(_PACKAGE, "_data")
+    return os.path.join(shipped if os.path.isdir(shipped) else os.path.dirname(os.path.dirname(_PACKAGE)), "templates")
+
+
 def generator_digest() -> str:
     """Over the generator's own code, grammar, schema and templates."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for root, patterns in ((package, ("*.py", "*.lark", "*.json", "syscalls/*.tbl")), (data.templates(), ("*", "parts/*"))):
-        for path in sorted(p for pattern in patterns for p in root.glob(pattern) if p.is_file()):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    if not _digest:
+        digest = hashlib.sha256()
+        for root in (_PACKAGE, templates()):
+            for path in sorted(_files(root)):
+                with open(path, "rb") as file:
+                    digest.update(os.path.relpath(path, root).encode() + b"\0" + file.read() + b"\0")
+        _digest.append(digest.hexdigest())
+    return _digest[0]
 
 
-def inputs_digest(spec: bytes, kernel_fingerprint: str, tools: toolchain.Toolchain) -> str:
+def _files(folder: str) -> list[str]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if entry.name not in ("__pycache__", "_data"):
+                    found += _files(entry.path)
+            elif not entry.name.endswith((".pyc", "~")) and not entry.name.startswith("."):
+                found.append(entry.path)
+    return found
+
+
+def inputs_digest(spec: bytes, kernel_fingerprint: str, tools_fingerprint: str) -> str:
     """Over everything that a build of ``spec`` depends on."""
-    parts = [hashlib.sha256(spec).hexdigest(), generator_digest(), kernel_fingerprint, tools.fingerprint]
+    parts = [hashlib.sha256(spec).hexdigest(), generator_digest(), kernel_fingerprint, tools_fingerprint]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def built_inputs(artefact: Path) -> str | None:
+def built_inputs(artefact: str | os.PathLike[str]) -> str | None:
     """The digest that an artefact was built with; None when there is no whole artefact."""
     try:
-        manifest = json.loads((artefact / "manifest.json").read_bytes())
-        whole = all((artefact / f).is_file() for f in artefact_files(manifest["name"]))
+        with open(os.path.join(artefact, "manifest.json"), "rb") as file:
+            manifest = json.load(file)
+        whole = all(os.path.isfile(os.path.join(artefact, f)) for f in artefact_files(manifest["name"]))
         return str(manifest["inputs"]) if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def current(spec: Path, out: Path) -> bool:
-    """Whether ``out/<name>`` is what building ``spec`` for the running kernel would make. False when that can't be told."""
-    try:
-        inputs = inputs_digest(spec.read_bytes(), running().fingerprint, toolchain.find())
-    except (OSError, MachineError):
+def is_current(spec: str | os.PathLike[str], out: str | os.PathLike[str], kernel_fingerprint: str, tools_fingerprint: str) -> bool:
+    """Whether ``out/<name>`` is what building ``spec`` for that kernel with those tools would make."""
+    stem = os.path.splitext(os.path.basename(spec))[0]
+    built = built_inputs(os.path.join(out, stem))
+    if built is None:
         return False
-    return built_inputs(out / spec.stem) == inputs
+    try:
+        with open(spec, "rb") as file:
+            return built == inputs_digest(file.read(), kernel_fingerprint, tools_fingerprint)
+    except OSError:
+        return False
+
+
+def current(spec: str | os.PathLike[str], out: str | os.PathLike[str]) -> bool:
+    """The same for the running kernel and this machine's tools. False when that can't be told."""
+    try:
+        return is_current(spec, out, identity.kernel_fingerprint(), identity.tools_fingerprint())
+    except OSError:
+        return False

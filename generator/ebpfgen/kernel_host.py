@@ -6,15 +6,14 @@ at the running kernel. The only thing that it changes: root gets tracefs mounted
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import struct
 import sys
 from functools import cached_property
 from mmap import MAP_PRIVATE, PROT_READ, mmap
 from pathlib import Path
 
+from . import identity
 from .kernel_description import CONFIG
 from .problems import MachineError
 
@@ -22,8 +21,6 @@ _GROUPS_OF_USERS = ("kprobes:", "uprobes:", "eprobes:", "fprobes:", "synthetic:"
 """Events that users make at run time; they come and go, and say nothing about the kernel."""
 _WORD = re.compile(r"\w+", re.ASCII)
 _TEXT_SYMBOL = re.compile(r"^\S+ [tTwW] (\S+)$", re.MULTILINE)
-_NOTE = struct.Struct("=III")
-_GNU_BUILD_ID = 3
 
 
 class HostSource:
@@ -34,19 +31,13 @@ class HostSource:
         uname = os.uname()
         self.release, self.machine = uname.release, uname.machine
         try:
-            size = (self._sys / "kernel/btf/vmlinux").stat().st_size
+            self.index_key = identity.kernel_build(str(root))
         except OSError as error:
             raise _no_btf(self.release, error) from None
-        self.index_key = self._identity(f"{uname.release}\n{uname.version}\n{size}\n")
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """Over what the kernel was built as, its BTF, and the tracepoints that it has now (modules bring their own)."""
-        try:
-            events = "\n".join(self.events())
-        except MachineError:
-            events = "not to be seen"
-        return hashlib.sha256(f"{self.machine}\n{self.index_key}\n{events}".encode()).hexdigest()
+        return identity.kernel_fingerprint(str(self._root))
 
     def btf(self) -> bytes | mmap:
         try:
@@ -131,15 +122,6 @@ class HostSource:
             return places[0]
         raise _no_tracefs(None)
 
-    def _identity(self, build: str) -> str:
-        """Names this kernel's BTF. A build id names what was built; without one, the BTF has to be read."""
-        try:
-            notes = (self._sys / "kernel/notes").read_bytes()
-        except OSError:
-            notes = b""
-        named = build.encode() + notes
-        return hashlib.sha256(named if _has_build_id(notes) else named + hashlib.sha256(self.btf()).digest()).hexdigest()
-
 
 def _is_tracefs(place: Path) -> bool:
     try:
@@ -153,18 +135,6 @@ def _mount_tracefs(place: Path) -> bool:
 
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.mount(b"tracefs", os.fsencode(place), b"tracefs", 0, None) == 0) and _is_tracefs(place)
-
-
-def _has_build_id(notes: bytes) -> bool:
-    """Whether ELF notes hold a GNU build id. Linux writes them back to back, padded to four bytes."""
-    at = 0
-    while at + _NOTE.size <= len(notes):
-        name, desc, kind = _NOTE.unpack_from(notes, at)
-        at += _NOTE.size
-        if kind == _GNU_BUILD_ID and notes[at : at + name] == b"GNU\0" and desc:
-            return True
-        at += (name + 3 & ~3) + (desc + 3 & ~3)
-    return False
 
 
 def _no_btf(release: str, error: OSError) -> MachineError:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import data, freshness, toolchain
+from . import data, freshness, identity, toolchain
 from .atomic import write_beside
 from .check import check
 from .emit import Emitted, Emitter, manifest_text
@@ -67,7 +67,7 @@ def _make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: St
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        inputs = freshness.inputs_digest(source, setting.kernel.fingerprint, setting.tools)
+        inputs = freshness.inputs_digest(source, setting.kernel.fingerprint, identity.tools_fingerprint())
         _compile(emitted, inputs, folder.resolve(), setting, step)
         _describe(emitted, source, inputs, folder, setting)
         return _put_in_place(folder, out / name)

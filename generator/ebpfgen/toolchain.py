@@ -11,39 +11,28 @@ import hashlib
 import os
 import platform
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import identity
 from .cache import cache_folder
 from .problems import MachineError
 
-CLANG_NAMES = ("clang-19", "clang", *(f"clang-{n}" for n in (22, 21, 20, 18, 17, 16, 15, 14)))
 TARGETS = {"x86_64": "x86", "aarch64": "arm64", "riscv64": "riscv", "s390x": "s390", "ppc64le": "powerpc"}
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Paths of the tools, and their identity for deciding what is stale (path, size, time: no process is started)."""
+    """Paths of the tools."""
 
     clang: str
     bpftool: str
 
-    @property
-    def fingerprint(self) -> str:
-        parts = []
-        for tool in (self.clang, self.bpftool):
-            found = os.stat(os.path.realpath(tool))
-            parts.append(f"{os.path.basename(os.path.realpath(tool))}:{found.st_size}:{found.st_mtime_ns}")
-        return " ".join(parts)
-
 
 def find() -> Toolchain:
     """The toolchain of this machine; ``CLANG`` and ``BPFTOOL`` in the environment name others."""
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-    clang = next((c for n in (os.environ.get("CLANG", ""), *CLANG_NAMES) if n and (c := shutil.which(n, path=path))), None)
-    bpftool = shutil.which(os.environ.get("BPFTOOL") or "bpftool", path=path)
+    clang, bpftool = identity.tools()
     if clang is None:
         raise MachineError("clang is not installed; on Debian: apt install clang-19")
     if bpftool is None:
@@ -87,7 +76,7 @@ def link_host(tools: Toolchain, folder: Path, name: str, templates: Path) -> Non
 def driver_object(tools: Toolchain, templates: Path) -> Path:
     """The driver, compiled once for all artefacts and kept in the cache folder."""
     sources = [templates / n for n in ("driver.c", "driver.h", "host.h")]
-    digest = hashlib.sha256(tools.fingerprint.encode() + b"".join(s.read_bytes() for s in sources)).hexdigest()[:16]
+    digest = hashlib.sha256(identity.tools_fingerprint().encode() + b"".join(s.read_bytes() for s in sources)).hexdigest()[:16]
     target = cache_folder() / f"driver-{digest}.o"
     if not target.exists():
         beside = target.with_name(f".{target.name}.{os.getpid()}.o")

@@ -24,9 +24,18 @@ POLL_MS = 50
 _BUFFER = 1 << 18
 
 
+def _silent(_text: str, _always: bool) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
 class Tracer:
     """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's; ``notice``
-    is told what a person may want to know, with True when it matters without ``--verbose``."""
+    is told what a person may want to know, with True when it matters without ``--verbose``; once ``stop`` says so, no more is
+    attached."""
 
     def __init__(
         self,
@@ -34,14 +43,16 @@ class Tracer:
         params: Mapping[str, config.Value] | None = None,
         filters: Mapping[str, config.Value] | None = None,
         ring: int | None = None,
-        notice: Callable[[str, bool], None] | None = None,
+        notice: Callable[[str, bool], None] = _silent,
+        stop: Callable[[], bool] = _never,
     ) -> None:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
         self._params = {p.name: (params or {}).get(p.name, p.default) for p in self.manifest.params}
         self._block = config.pack(self.manifest, params or {}, filters or {})
         self._ring = ring
-        self._notice = notice or _silent
+        self._notice = notice
+        self._stop = stop
         self._driver: Driver | None = None
         self._object: Object | None = None
         self._buffer: Any = None
@@ -53,8 +64,8 @@ class Tracer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def open(self, stop: Callable[[], bool] = lambda: False) -> None:
-        """Loads and attaches. Nothing stays behind when it raises. Where ``stop`` says so no more is attached."""
+    def open(self) -> None:
+        """Loads and attaches. Nothing stays behind when it raises."""
         driver = self._driver = _driver(self.manifest)
         self._mount_tracefs(driver)
         chooser = attach.Chooser(self.manifest)
@@ -62,7 +73,7 @@ class Tracer:
             choice = chooser.choose()
             self._object = driver.open()
             try:
-                refused = self._load(self._object, choice) or self._attach(self._object, stop)
+                refused = self._load(self._object, choice) or self._attach(self._object)
             except BaseException:
                 self.close()
                 raise
@@ -145,10 +156,10 @@ class Tracer:
             return _culprit(self._loaded, error), error
         return None
 
-    def _attach(self, held: Object, stop: Callable[[], bool]) -> tuple[Program, DriverError] | None:
+    def _attach(self, held: Object) -> tuple[Program, DriverError] | None:
         numbers = {name: int(value) for name, value in self._params.items() if not isinstance(value, str)}
         for program in self._loaded:
-            if stop():
+            if self._stop():
                 return None
             try:
                 attach.attach(held, program, numbers)
@@ -164,10 +175,6 @@ class Tracer:
             self._notice(f"passed over {program.text} ({program.file}:{program.line}): {why}", False)
         if not choice.programs:
             self._notice("nothing is attached: every attach point of this spec is optional and none is here", True)
-
-
-def _silent(_text: str, _always: bool) -> None:
-    pass
 
 
 def _driver(m: Manifest) -> Driver:

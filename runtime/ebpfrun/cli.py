@@ -1,0 +1,62 @@
+"""The command ``ebpfrun``: words in, exit status out. Signals are taken before anything else is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from .errors import EXIT_BUG, EXIT_OK, EbpfrunError
+from .stop import Stop
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status."""
+    stop = Stop()
+    stop.install()
+    try:
+        return _main(list(sys.argv[1:] if argv is None else argv), stop)
+    except EbpfrunError as error:
+        _say(f"ebpfrun: {error}")
+        return error.exit_status
+    except Exception as error:
+        if os.environ.get("EBPFRUN_TRACEBACK"):
+            raise
+        _say(f"ebpfrun: a bug of ebpfrun, not of yours: {type(error).__name__}: {error}")
+        _say("Please report it with what EBPFRUN_TRACEBACK=1 in the environment makes it print.")
+        return EXIT_BUG
+
+
+def _main(argv: list[str], stop: Stop) -> int:
+    match argv:
+        case ["doctor", *rest]:
+            from . import doctor
+
+            return doctor.main(rest)
+        case ["list", *rest]:
+            from . import listing
+
+            return listing.main(rest)
+    from . import artefact, manifest, options, privileges
+
+    target = options.target(argv)
+    if target.word is None:
+        return EXIT_OK
+    if not target.help:
+        privileges.insist()
+    built = manifest.read(artefact.resolve(target.word, target.build))
+    chosen = options.parse(target, built)
+    from .run import run
+
+    return run(built, chosen, stop)
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # nobody is left to be told
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

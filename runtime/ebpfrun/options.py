@@ -1,0 +1,216 @@
+"""The command line of a run, in two steps: which tracer, then its options, parameters included.
+
+Receives the words after ``ebpfrun``; returns the tracer's name, then :class:`Options`. A wrong word ends in a
+:class:`~ebpfrun.errors.UsageError` with the near miss. Reads no artefact: the manifest is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from . import __version__, values
+from .config import FILTERS, Value
+from .errors import ArtefactError, UsageError
+from .manifest import REBUILD, Manifest, Param
+
+_RING = (1 << 12, 1 << 30)
+_USAGE = "ebpfrun SPEC_OR_ARTEFACT [options]"
+_COMMANDS = """
+commands:
+    doctor         what this machine can trace, what is missing and how to get it
+    list           the specs and artefacts that can be run here
+
+`ebpfrun SPEC --help` shows the options that a spec adds. Events go to the standard output, everything else to the standard
+error. Exit status: 0 ended as asked (by --duration, --count, a signal, a closed pipe; with -c the command's own), 1 the spec is
+wrong, 2 the command line is, 3 this machine can't, 70 a bug of ebpfrun, 127 no such command after -c.
+"""
+
+
+class Options(NamedTuple):
+    """``params`` and ``filters`` hold what was given, by name; ``most`` is --count."""
+
+    duration: float | None
+    interval: float | None
+    most: int | None
+    sinks: list[str]
+    filters: dict[str, Value]
+    params: dict[str, Value]
+    command: str | None
+    ring: int | None
+    quiet: bool
+    verbose: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """argparse shows the text of this error only."""
+
+    def typed(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+def _ring(text: str) -> int:
+    value = values.size(text)
+    if not _RING[0] <= value <= _RING[1] or value & (value - 1):
+        raise ValueError(f"expected a power of two from 4KiB to 1GiB, not {text!r}")
+    return value
+
+
+def _number(type: str, least: int | None = None) -> Callable[[str], int]:
+    return lambda text: values.number(text, type, least)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    run = parser.add_argument_group("how long, and what for")
+    run.add_argument("--duration", metavar="S", type=_typed(values.seconds), help="end after S seconds (or 500ms, 2m)")
+    run.add_argument("--count", metavar="N", type=_typed(_number("u64", 1)), help="end after N events")
+    run.add_argument(
+        "-c", metavar="COMMAND", dest="command", help="run COMMAND, trace it, end when it ends, with its exit status"
+    )
+    out = parser.add_argument_group("what comes out")
+    out.add_argument(
+        "--sink", metavar="NAME[:TARGET]", action="append", default=[], help="table, text, jsonl or csv; TARGET is a path, or - "
+        "(may be given more than once; default: a table on a terminal, text elsewhere)",
+    )  # fmt: skip
+    out.add_argument(
+        "--interval", metavar="S", type=_typed(values.seconds), help="print metrics every S seconds, not only at the end"
+    )
+    out.add_argument("--quiet", "-q", action="store_true", help="no remarks and no summary")
+    out.add_argument("--verbose", "-v", action="store_true", help="say what is attached, what is not and why")
+    only = parser.add_argument_group("only the events of")
+    only.add_argument("--pid", metavar="N", type=_typed(_number("pid")), help="a process")
+    only.add_argument("--tid", metavar="N", type=_typed(_number("pid")), help="a thread")
+    only.add_argument("--uid", metavar="N", type=_typed(_number("uid")), help="a user, by number or name")
+    only.add_argument("--comm", metavar="NAME", help="tasks of this name")
+    only.add_argument("--cgroup", metavar="PATH", help="a folder of cgroup v2, with all below it")
+    other = parser.add_argument_group("where things are")
+    other.add_argument("--build", metavar="DIR", help="the folder of artefacts (default: build)")
+    other.add_argument("--ring", metavar="SIZE", type=_typed(_ring), help="size of the event ring buffer, in place of the spec's")
+
+
+def _common() -> _Parser:
+    parser = _Parser(
+        prog="ebpfrun",
+        usage=f"{_USAGE}\n       ebpfrun doctor | list",
+        description="Runs a tracer: a spec (specs/net.yaml, or net), or what ebpfgen built from it (build/net).",
+        epilog=_COMMANDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("--help", "-h", action="store_true", help="this, or a tracer's own help after its name")
+    parser.add_argument("--version", action="version", version=f"ebpfrun {__version__}")
+    _add_common(parser)
+    return parser
+
+
+class Target(NamedTuple):
+    """The first step's result: what to run, and where artefacts are. ``word`` is None where only help was asked for."""
+
+    word: str | None
+    build: str | None
+    help: bool
+    rest: list[str]
+
+
+def target(argv: Sequence[str]) -> Target:
+    """Finds the tracer: the first word that is neither an option nor a common option's value. A tracer's own options come after
+    it, because before it nobody knows whether they take a value."""
+    parser = _common()
+    takes_value = {o for a in parser._actions if a.nargs != 0 for o in a.option_strings}
+    rest = list(argv)
+    i = 0
+    while i < len(rest) and rest[i].startswith("-"):
+        i += 2 if rest[i] in takes_value else 1
+    word = rest.pop(i) if i < len(rest) else None
+    known, _ = parser.parse_known_args(rest)
+    if word is None and known.help:
+        parser.print_help()
+    elif word is None:
+        raise UsageError(f"what shall be run? usage: {_USAGE} (see ebpfrun --help)")
+    return Target(word, known.build, known.help, rest)
+
+
+def parse(target: Target, manifest: Manifest) -> Options:
+    """The second step. Exits, as argparse does, after printing help that was asked for."""
+    parser = _Parser(
+        prog=f"ebpfrun {target.word}",
+        description="\n\n".join(filter(None, (manifest.summary, manifest.description))),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    own = parser.add_argument_group(f"parameters of {manifest.name}") if manifest.params else parser
+    _add_common(parser)
+    for param in manifest.params:
+        _add_param(own, param)
+    args, unknown = parser.parse_known_args(target.rest)
+    if unknown:
+        parser.error(_unknown(unknown[0], [o for a in parser._actions for o in a.option_strings], manifest))
+    given = {p.name: getattr(args, f"param.{p.name}") for p in manifest.params}
+    return Options(
+        duration=args.duration,
+        interval=args.interval,
+        most=args.count,
+        sinks=args.sink,
+        filters={f: getattr(args, f) for f in FILTERS if getattr(args, f) is not None},
+        params={name: value for name, value in given.items() if value is not None},
+        command=args.command,
+        ring=args.ring,
+        quiet=args.quiet,
+        verbose=args.verbose,
+    )
+
+
+def _add_param(group: argparse._ActionsContainer, param: Param) -> None:
+    flags = list(dict.fromkeys(f"--{name}" for name in (param.name.replace("_", "-"), param.name)))
+    if isinstance(param.default, bool):
+        keywords: dict[str, Any] = {"action": argparse.BooleanOptionalAction, "help": param.help}
+    else:
+        keywords = {"type": _typed(_converter(param)), "metavar": _metavar(param), "help": _help(param)}
+    try:
+        group.add_argument(*flags, dest=f"param.{param.name}", default=None, **keywords)
+    except argparse.ArgumentError:
+        raise ArtefactError(f"parameter {param.name} has the name of one of ebpfrun's own options; {REBUILD}") from None
+
+
+def _converter(param: Param) -> Callable[[str], Value]:
+    if param.type.startswith("string"):
+        return str
+    return lambda text: values.number(text, param.type, param.min, param.max)
+
+
+def _metavar(param: Param) -> str:
+    return {"duration": "DURATION", "bytes": "SIZE", "port": "PORT", "pid": "PID", "uid": "USER"}.get(
+        param.type, "TEXT" if param.type.startswith("string") else "N"
+    )
+
+
+def _help(param: Param) -> str:
+    unit = " ns" if param.type == "duration" else ""
+    parts = [f"default {param.default}{unit}" if param.default else ""]
+    parts += [
+        f"at least {param.min}{unit}" if param.min is not None else "",
+        f"at most {param.max}{unit}" if param.max is not None else "",
+    ]
+    said = ", ".join(filter(None, parts))
+    return (f"{param.help} ({said})" if said else param.help).replace("%", "%%")
+
+
+def _unknown(word: str, known: list[str], manifest: Manifest) -> str:
+    import difflib
+
+    if not word.startswith("-"):
+        return f"one tracer at a time: what is {word!r}?"
+    near = difflib.get_close_matches(word.partition("=")[0], known, 1, 0.6)
+    return f"{manifest.name} has no option {word}{f'; did you mean {near[0]}?' if near else ''}"

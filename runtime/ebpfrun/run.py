@@ -1,0 +1,120 @@
+"""A run, from options to exit status: sinks, command, tracer, the loop, the account.
+
+Receives a manifest and :class:`~ebpfrun.options.Options`; returns the exit status. The order of the end is what makes the
+account balance: detach, drain what is left, read the counters.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from .command import Command
+from .config import Value
+from .manifest import Manifest
+from .options import Options
+from .output import Output
+from .stop import Stop
+from .tracer import POLL_MS, Tracer
+
+_PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL for a command that outlives the run
+_INIT_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of include/linux/proc_ns.h
+
+
+class Notices:
+    """Remarks on the standard error: some always, some for ``--verbose``, none for ``--quiet``."""
+
+    def __init__(self, options: Options) -> None:
+        self._least = 2 if options.quiet else 0 if options.verbose else 1
+
+    def __call__(self, text: str, always: bool) -> None:
+        if int(always) >= self._least:
+            print(f"ebpfrun: {text}", file=sys.stderr, flush=True)
+
+
+def run(manifest: Manifest, options: Options, stop: Stop) -> int:
+    """Traces until something asks for the end."""
+    notice = Notices(options)
+    output = Output(manifest, options.sinks, options.interval, options.quiet, count=options.most)
+    try:
+        command = Command(options.command) if options.command is not None else None
+        try:
+            return _run(manifest, options, stop, output, command, notice)
+        finally:
+            if command is not None:
+                command.end(_patience())
+    finally:
+        output.close()
+
+
+def _run(manifest: Manifest, options: Options, stop: Stop, output: Output, command: Command | None, notice: Notices) -> int:
+    stop.last_act = command.kill if command else None
+    filters = _filters(manifest, options, command, notice)
+    with Tracer(manifest, options.params, filters, options.ring, notice, stop) as tracer:
+        notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options)}", True)
+        if command is not None:
+            command.go()
+        _observe(tracer, output, options, _ended(stop, output, command))
+        tracer.detach()
+        while length := tracer.drain(0):
+            output.batch(tracer.buffer, length)
+        output.finish(tracer)
+    return command.exit_status if command is not None and command.ended() and not stop.asked else 0
+
+
+def _observe(tracer: Tracer, output: Output, options: Options, ended: Callable[[], bool]) -> None:
+    start = time.monotonic()
+    end = start + options.duration if options.duration is not None else float("inf")
+    interval = options.interval if options.interval is not None else float("inf")
+    tick = start + interval
+    while not ended():
+        now = time.monotonic()
+        if now >= end:
+            return
+        if now >= tick:
+            output.tick(tracer)
+            tick += interval * ((now - tick) // interval + 1)
+        length = tracer.drain(int(min(POLL_MS, (min(end, tick) - now) * 1000 + 1)))
+        if length:
+            output.batch(tracer.buffer, length)
+
+
+def _ended(stop: Stop, output: Output, command: Command | None) -> Callable[[], bool]:
+    return lambda: stop.asked or output.done or (command is not None and command.ended())
+
+
+def _filters(manifest: Manifest, options: Options, command: Command | None, notice: Notices) -> dict[str, Value]:
+    """With a command and no filter of the user's own, the command's process."""
+    filters = dict(options.filters)
+    if command is not None and not filters:
+        if "pid" in manifest.filters:
+            filters["pid"] = command.pid
+            notice(f"only events of the command itself (pid {command.pid}), not of its children; --cgroup would have them", False)
+        else:
+            notice(f"{manifest.name} can't be filtered by process: everything is traced while the command runs", True)
+    if {"pid", "tid"} & filters.keys() and os.stat("/proc/self/ns/pid").st_ino != _INIT_PID_NAMESPACE:
+        notice(
+            "this process is in a PID namespace, the kernel compares with the machine's own numbers: --pid may match others", True
+        )
+    return filters
+
+
+def _attached(number: int) -> str:
+    return f"attached {number} program{'s' if number != 1 else ''}"
+
+
+def _how_it_ends(options: Options) -> str:
+    return "" if options.command or options.duration or options.most else ", Ctrl-C ends"
+
+
+def _patience() -> Callable[[], bool]:
+    """True until time is up; waits a little at each call."""
+    end = time.monotonic() + _PATIENCE
+
+    def more() -> bool:
+        time.sleep(0.01)
+        return time.monotonic() < end
+
+    return more

@@ -1,0 +1,81 @@
+"""Words of the command line become values: numbers, durations, sizes, users.
+
+Receives text and a type as specs name them, returns what :mod:`ebpfrun.config` packs; :class:`ValueError` says what was expected.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_BYTES = {
+    "B": 1,
+    **{f"{p}iB": 1 << 10 * i for i, p in enumerate("KMGT", 1)},
+    **{f"{p}B": 1000**i for i, p in enumerate("kMGT", 1)},
+}
+_BITS = re.compile(r"([ui])(8|16|32|64)")
+_ALIASES = {"port": "u16", "pid": "u32", "uid": "u32", "duration": "u64", "bytes": "u64"}
+
+
+def limits(type: str) -> tuple[int, int]:
+    """The smallest and the largest number of a type."""
+    match = _BITS.fullmatch(_ALIASES.get(type, type))
+    if match is None:
+        raise ValueError(f"a parameter of type {type} is not known to this ebpfrun")
+    bits = int(match[2])
+    return (0, (1 << bits) - 1) if match[1] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
+
+
+def number(text: str, type: str, least: int | None = None, most: int | None = None) -> int:
+    """A number of ``type``, in base 10, 0x, 0o or 0b, or with the unit that the type has, between ``least`` and ``most``."""
+    value = {"duration": duration, "bytes": size, "uid": user}.get(type, integer)(text)
+    low, high = limits(type)
+    low, high = (low if least is None else least), (high if most is None else most)
+    if not low <= value <= high:
+        raise ValueError(f"{text} is not between {low} and {high}{' ns' if type == 'duration' else ''}")
+    return value
+
+
+def integer(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ValueError(f"expected a whole number, not {text!r}") from None
+
+
+def duration(text: str) -> int:
+    """Nanoseconds; a unit is required, but for 0."""
+    return 0 if text == "0" else _with_unit(text, _SECONDS, "a duration with its unit, such as 10ms")
+
+
+def seconds(text: str) -> float:
+    """Seconds, more than 0; without a unit they are seconds."""
+    ns = _with_unit(
+        text + "s" if re.fullmatch(r"[0-9.]+", text) else text, _SECONDS, "seconds, or a duration such as 500ms or 2m"
+    )
+    if not ns:
+        raise ValueError("expected more than 0")
+    return ns / 10**9
+
+
+def size(text: str) -> int:
+    return _with_unit(text + "B" if text.isdigit() else text, _BYTES, "bytes, or a size such as 4KiB")
+
+
+def user(text: str) -> int:
+    """A user's number, by number or name."""
+    if text.isdigit():
+        return int(text)
+    import pwd
+
+    try:
+        return pwd.getpwnam(text).pw_uid
+    except KeyError:
+        raise ValueError(f"there is no user {text!r}") from None
+
+
+def _with_unit(text: str, units: dict[str, int], expected: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]+)", text, re.ASCII)
+    if match is None or match[2] not in units:
+        raise ValueError(f"expected {expected}, not {text!r}")
+    return round(float(match[1]) * units[match[2]]) if "." in match[1] else int(match[1]) * units[match[2]]

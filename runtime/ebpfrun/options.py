@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 from . import __version__, values
 from .config import FILTERS, Value
 from .errors import ArtefactError, UsageError
-from .manifest import REBUILD, Manifest, Param
+from .manifest import Manifest, Param
 
 _RING = (1 << 12, 1 << 30)
 _USAGE = "ebpfrun SPEC_OR_ARTEFACT [options]"
@@ -181,7 +181,7 @@ def _add_param(group: argparse._ActionsContainer, param: Param) -> None:
     try:
         group.add_argument(*flags, dest=f"param.{param.name}", default=None, **keywords)
     except argparse.ArgumentError:
-        raise ArtefactError(f"parameter {param.name} has the name of one of ebpfrun's own options; {REBUILD}") from None
+        raise ArtefactError(f"parameter {param.name} has the name of an option that ebpfrun has itself; rename it in the spec") from None
 
 
 def _converter(param: Param) -> Callable[[str], Value]:

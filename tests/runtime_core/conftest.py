@@ -28,7 +28,7 @@ PROGRAMS: list[dict[str, Any]] = [
     {"name": "on_fork", "kind": "tp_btf", "target": {"name": "task_newtask"}},
     {"name": "on_nothing", "kind": "tp_btf", "target": {"name": "no_such_tracepoint"}},
     {"name": "on_kprobe", "kind": "kprobe", "target": {"function": "__x64_sys_getppid", "offset": 0}},
-    {"name": "on_fentry", "kind": "fentry", "target": {"function": "__x64_sys_getppid"}},
+    {"name": "on_fentry", "kind": "fentry", "target": {"function": "vfs_read"}},
     {"name": "on_uprobe", "kind": "uprobe", "target": {"binary": "libc.so.6", "symbol": "getpgid", "offset": 0}},
     {"name": "on_tick", "kind": "profile", "target": {"unit": "hz", "value": None, "param": "first"}},
     {"name": "on_refused", "kind": "tracepoint", "target": {"category": "syscalls", "name": "sys_enter_getpgid"}},
@@ -93,7 +93,7 @@ def base(folder: Path) -> dict[str, Any]:
     """The manifest of the hand-made artefact, without attach plans."""
     slots = [("filter.on", "u32", 0, 4), ("filter.pid", "u32", 4, 4), ("filter.tid", "u32", 8, 4), ("filter.uid", "u32", 12, 4),
              ("filter.cgroup_level", "u32", 16, 4), ("filter.cgroup", "u64", 24, 8), ("filter.comm", "comm", 32, 16),
-             ("param.first", "u32", 48, 4), ("param.quiet", "bool", 52, 1), ("param.word", "string(11)", 53, 11)]  # fmt: skip
+             ("param.first", "u32", 48, 4), ("param.silent", "bool", 52, 1), ("param.word", "string(11)", 53, 11)]  # fmt: skip
     fields = [("time", "timestamp", 8, 8), ("pid", "pid", 16, 4), ("number", "u32", 20, 4)]
     return {
         "schema": 1, "name": "getppid", "summary": "Calls of getppid.", "description": "",
@@ -105,7 +105,7 @@ def base(folder: Path) -> dict[str, Any]:
         "filters": ["pid", "tid", "uid", "cgroup"],
         "params": [
             {"name": "first", "type": "u32", "help": "number of the first record", "default": 7, "min": 1, "max": 1000},
-            {"name": "quiet", "type": "bool", "help": "count, send nothing", "default": False, "min": None, "max": None},
+            {"name": "silent", "type": "bool", "help": "count, send nothing", "default": False, "min": None, "max": None},
             {"name": "word", "type": "string(11)", "help": "a word", "default": "", "min": None, "max": None},
         ],
         "events": [{"id": 0, "name": "call", "summary": "one call", "size": 24, "fields": [

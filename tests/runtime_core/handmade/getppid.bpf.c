@@ -51,7 +51,7 @@ int on_getppid(void *ctx)
 		*calls_of += 1;
 	else
 		bpf_map_update_elem(&calls, &pid, &one, BPF_NOEXIST);
-	if (config.param_quiet)
+	if (config.param_silent)
 		return 0;
 	bump(&counters, PRODUCED);
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -98,7 +98,7 @@ int on_kprobe(void *ctx)
 	return 0;
 }
 
-SEC("?fentry/__x64_sys_getppid")
+SEC("?fentry/vfs_read")
 int on_fentry(void *ctx)
 {
 	if (wanted())

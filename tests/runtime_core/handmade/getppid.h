@@ -19,6 +19,6 @@ struct getppid_config {
 	unsigned long long filter_cgroup;
 	char filter_comm[16];
 	unsigned int param_first;
-	unsigned char param_quiet;
+	unsigned char param_silent;
 	char param_word[11];
 };

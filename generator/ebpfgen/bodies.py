@@ -58,7 +58,9 @@ class Bodies:
             return
         condition = self._try(s.condition, scope)
         if s.verb == "let":
-            raise ExpressionError(s.at.problem("'let' can't be conditional: the name would be unknown after it", hint="use c ? a : b"))
+            raise ExpressionError(
+                s.at.problem("'let' can't be conditional: the name would be unknown after it", hint="use c ? a : b")
+            )
         plain = tuple(self._plain(s, scope))
         if condition is not None:
             yield ir.If(condition, plain)
@@ -118,7 +120,9 @@ class Bodies:
         if len(values) == len(slots):
             yield ir.Emit(event.name, tuple(values))
 
-    def _field(self, at: model.At, what: str, name: str, kind: FieldType, given: dict[str, model.Expr], scope: Scope, word: str) -> ir.Expr | None:
+    def _field(
+        self, at: model.At, what: str, name: str, kind: FieldType, given: dict[str, model.Expr], scope: Scope, word: str
+    ) -> ir.Expr | None:
         try:
             if name in given:
                 place = given[name].at
@@ -139,12 +143,16 @@ class Bodies:
         """A field not mentioned takes the variable of its name, else the builtin of its name."""
         known = ALIASES.get(name, name)
         if name in scope.names or known in BUILTINS or name in scope.failed:
-            return self.typer.value(model.Text(name if name in scope.names or name in scope.failed else known, at, columns_exact=False), scope)
+            return self.typer.value(
+                model.Text(name if name in scope.names or name in scope.failed else known, at, columns_exact=False), scope
+            )
         near = near_misses(name, [*scope.names, *scope.args])
         hint = f"give it: {word}: {{{name}: …}}" + (f", for example args.{name}" if name in scope.args else "")
         raise ExpressionError(at.problem(f"{what} gets no value: there is no variable and no builtin '{name}'", near, hint))
 
-    def _unknown(self, text: model.Text, what: str, known: dict[str, object] | dict[str, ir.EventInfo] | dict[str, ir.MetricInfo]) -> Problem:
+    def _unknown(
+        self, text: model.Text, what: str, known: dict[str, object] | dict[str, ir.EventInfo] | dict[str, ir.MetricInfo]
+    ) -> Problem:
         near = near_misses(text.text, known)
         hint = "" if near else (f"there are {', '.join(known)}" if known else f"the spec declares no {what}s")
         return text.at.problem(f"there is no {what} '{text.text}'", near, hint)
@@ -184,7 +192,11 @@ class Bodies:
             return None
         assert s.value is not None
         value = self.typer.value(s.value, scope)
-        kind = FieldType("i64", "", "int", "__s64", 8, 8, True) if metric.kind == "gauge" else FieldType("u64", "", "int", "__u64", 8, 8)
+        kind = (
+            FieldType("i64", "", "int", "__s64", 8, 8, True)
+            if metric.kind == "gauge"
+            else FieldType("u64", "", "int", "__u64", 8, 8)
+        )
         if not isinstance(value.type, ir.IntT):
             raise ExpressionError(s.value.at.problem(f"metric {metric.name} takes a number, this is a {value.type}"))
         if metric.kind == "gauge" and not value.type.signed and not isinstance(value, ir.Const):
@@ -206,7 +218,9 @@ class Bodies:
         tree = expr.parse(s.target)
         if not isinstance(tree, (expr.Index, expr.Member)):
             known = {**self.declared.maps, **self.declared.metrics}
-            raise ExpressionError(s.target.at.problem(f"'{s.target.text}' is neither a metric nor map[key]", near_misses(s.target.text, known)))
+            raise ExpressionError(
+                s.target.at.problem(f"'{s.target.text}' is neither a metric nor map[key]", near_misses(s.target.text, known))
+            )
         value = self.typer.value(s.target, scope)
         if not isinstance(value, ir.Lookup) or value.default is not None:
             raise ExpressionError(s.target.at.problem("an entry of a map is expected: map[key]"))
@@ -225,7 +239,9 @@ class Bodies:
             return self._store_fields(s, found, keys, field_, slots, scope)
         assert s.value is not None
         if field_ is None and not found.scalar_value:
-            raise ExpressionError(s.at.problem(f"a value of map {found.name} has fields: to: {{{', '.join(f'{n}: …' for n in slots)}}}"))
+            raise ExpressionError(
+                s.at.problem(f"a value of map {found.name} has fields: to: {{{', '.join(f'{n}: …' for n in slots)}}}")
+            )
         name = field_ or "value"
         value = self._stored(found, name, slots[name], s.value, scope)
         return ir.MapSet(found.name, keys, field_, ((name, value),))
@@ -249,7 +265,9 @@ class Bodies:
             raise ExpressionError(written.at.problem(f"{found.name}.{name}: {value}"))
         return value
 
-    def _add(self, s: model.Statement, found: ir.MapInfo, keys: tuple[ir.Expr, ...], field_: str | None, scope: Scope) -> ir.Statement:
+    def _add(
+        self, s: model.Statement, found: ir.MapInfo, keys: tuple[ir.Expr, ...], field_: str | None, scope: Scope
+    ) -> ir.Statement:
         assert s.value is not None
         name = field_ or "value"
         kinds = {slot.name: slot.type for slot in found.value.fields}
@@ -268,7 +286,9 @@ def storage(value: ir.Expr, at: model.At) -> FieldType:
     """The field type that can hold a value between two probes (a span's key or kept value)."""
     match value.type:
         case ir.IntT(bits=bits, signed=signed):
-            return FieldType(f"{'i' if signed else 'u'}{bits}", "", "int", f"__{'s' if signed else 'u'}{bits}", bits // 8, bits // 8, signed)
+            return FieldType(
+                f"{'i' if signed else 'u'}{bits}", "", "int", f"__{'s' if signed else 'u'}{bits}", bits // 8, bits // 8, signed
+            )
         case ir.PtrT():
             return FieldType("hex", "", "int", "__u64", 8, 8)
         case ir.BoolT():
@@ -278,7 +298,9 @@ def storage(value: ir.Expr, at: model.At) -> FieldType:
         case ir.BytesT(word=word, size=size):
             return FieldType(word, "", "bytes", "__u8", size, 1)
         case ir.StringT():
-            raise ExpressionError(at.problem("text that is kept needs a length: str(p, 256)", hint="or keep the pointer and read it at the end"))
+            raise ExpressionError(
+                at.problem("text that is kept needs a length: str(p, 256)", hint="or keep the pointer and read it at the end")
+            )
     raise ExpressionError(at.problem(f"a {value.type} can't be kept"))
 
 

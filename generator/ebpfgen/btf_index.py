@@ -94,13 +94,12 @@ def make_index(sections: Sections) -> Index:
     """Raises BtfError when a type or its name lies outside its section."""
     offsets = _walk(sections)
     words = sections.words
-    names = [sections.name(words[at]) for at in offsets]
-    if names:
-        names[0] = b""
+    names = [b"", *(sections.name(words[at]) for at in offsets[1:])]
     by_name = sorted((i for i, name in enumerate(names) if name), key=names.__getitem__)
     constants, signs = _constants(sections, offsets)
     constants.sort()
-    return Index(offsets, array("I", by_name), array("I", [c[2] for c in constants]), array("I", [c[1] for c in constants]), signs)
+    names_of, enums_of = array("I", [c[2] for c in constants]), array("I", [c[1] for c in constants])
+    return Index(offsets, array("I", by_name), names_of, enums_of, signs)
 
 
 def _constants(sections: Sections, offsets: Sequence[int]) -> tuple[list[tuple[bytes, int, int]], bool]:

@@ -145,4 +145,6 @@ class TypeDeclarations:
 
     def _other(self, name: str) -> str:
         inside = "".join(f"\t{c_type}{member};\n" for member, c_type in sorted(self.others[name].items()))
-        return f"struct {name}{OTHER} {{ /* {name} as other kernels have it */\n{inside}}} __attribute__((preserve_access_index));"
+        return (
+            f"struct {name}{OTHER} {{ /* {name} as other kernels have it */\n{inside}}} __attribute__((preserve_access_index));"
+        )

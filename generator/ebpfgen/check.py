@@ -55,7 +55,9 @@ class _Checker:
         events = declare.events(spec, ring, self.problems)
         metrics = declare.metrics(spec, self._verbs(), self.problems)
         declared = Declared(events, metrics, maps, params)
-        broken = {n for group, ok in ((spec.events, events), (spec.metrics, metrics), (spec.maps, maps)) for n in group if n not in ok}
+        broken = {
+            n for group, ok in ((spec.events, events), (spec.metrics, metrics), (spec.maps, maps)) for n in group if n not in ok
+        }
         self.bodies = Bodies(self.typer, declared, broken, self.problems)
         self.declared = declared
         for probe in spec.probes:
@@ -112,7 +114,12 @@ class _Checker:
         for event in self.declared.events.values():
             if event.name not in used:
                 self.problems.append(self.spec.events[event.name].at.problem(f"event {event.name} is never emitted"))
-        touched = {n.map for p in self.programs for n in walk(p.body) if isinstance(n, (ir.Lookup, ir.InMap, ir.MapSet, ir.MapAdd, ir.MapDelete))}
+        touched = {
+            n.map
+            for p in self.programs
+            for n in walk(p.body)
+            if isinstance(n, (ir.Lookup, ir.InMap, ir.MapSet, ir.MapAdd, ir.MapDelete))
+        }
         for name, info in self.declared.maps.items():
             if name not in touched:
                 self.problems.append(info.at.problem(f"map {name} is never used"))
@@ -120,7 +127,9 @@ class _Checker:
         read |= {str(p.target.get("param")) for p in self.programs}
         for name in self.declared.params:
             if name not in read:
-                self.problems.append(self.spec.params[name].at.problem(f"parameter {name} is never used: write ${name} in an expression"))
+                self.problems.append(
+                    self.spec.params[name].at.problem(f"parameter {name} is never used: write ${name} in an expression")
+                )
 
     # Attach points
 
@@ -204,8 +213,20 @@ class _Checker:
         task = site.scope.task if not isinstance(site.scope.task, str) else None
         filtered = filtered and site.scope.task != "none"
         self.programs.append(
-            ir.Program(self._unique(name), probe, site.found.section, site.found.kind, site.found.target, site.found.context,
-                       site.point.text.text, site.point.at, ordered, filtered, task, site.found.record)  # fmt: skip
+            ir.Program(
+                self._unique(name),
+                probe,
+                site.found.section,
+                site.found.kind,
+                site.found.target,
+                site.found.context,
+                site.point.text.text,
+                site.point.at,
+                ordered,
+                filtered,
+                task,
+                site.found.record,
+            )  # fmt: skip
         )
 
     def _unique(self, wanted: str) -> str:
@@ -278,7 +299,11 @@ class _Checker:
 
     def _span_info(self, span: model.Span, starts: list[_Site]) -> ir.SpanInfo | None:
         """The layouts of a span's map, from its first start."""
-        entries = declare.number(span.max_entries, self.problems, "max_entries", 1, declare.LARGEST_MAP) if span.max_entries else DEFAULT_SPAN_ENTRIES
+        entries = (
+            declare.number(span.max_entries, self.problems, "max_entries", 1, declare.LARGEST_MAP)
+            if span.max_entries
+            else DEFAULT_SPAN_ENTRIES
+        )
         if not starts or entries is None:
             return None
         try:
@@ -386,10 +411,14 @@ class _Checker:
         site.lets = key_lets
         self._note_alternatives(site, before, ends)
         indices[id(site)] = len(self.programs)
-        in_keys = {n.name for n in walk((keys, tuple(prologue), scope.task if not isinstance(scope.task, str) else ())) if isinstance(n, ir.Local)}
+        in_keys = {
+            n.name
+            for n in walk((keys, tuple(prologue), scope.task if not isinstance(scope.task, str) else ()))
+            if isinstance(n, ir.Local)
+        }
         early = _closure(key_lets, in_keys)
         body = tuple(s for s in body if not (isinstance(s, ir.Let) and s.name in early))
-        site.lets = [s for s in key_lets if s.name in early]
+        site.lets = [*(s for s in key_lets if s.name in early)]
         end = ir.SpanEnd(span.name, keys, body, count_unpaired)
         # Paired by thread, both ends belong to the same task: what the start filtered out needs no look-up here.
         self._program(site, f"{span.name}.end", f"{span.name}_{site.found.label}", [*prologue, end], filtered=not span.key)
@@ -446,7 +475,11 @@ def _default_name(attach: model.Attach) -> str:
     while not isinstance(attach, model.AttachPoint):
         attach = attach.of[0]
     parts = attach.text.text.split(":")
-    return re.sub(r"\W", "_", parts[0] if parts[0] in ("profile", "interval") else parts[1] if parts[0] == "software" and len(parts) > 1 else parts[-1])
+    return re.sub(
+        r"\W",
+        "_",
+        parts[0] if parts[0] in ("profile", "interval") else parts[1] if parts[0] == "software" and len(parts) > 1 else parts[-1],
+    )
 
 
 def _all_statements(spec: model.Spec) -> Iterator[model.Statement]:

@@ -32,17 +32,23 @@ def parser() -> argparse.ArgumentParser:
 
     new.add_parser(commands)
     explore.add_parsers(commands)
-    schema = commands.add_parser("schema", help="print the JSON Schema of specs", description="Prints the JSON Schema of specs, for editors.")
+    schema = commands.add_parser(
+        "schema", help="print the JSON Schema of specs", description="Prints the JSON Schema of specs, for editors."
+    )
     schema.set_defaults(run=_schema)
     completion.add_parser(commands)
     return top
 
 
 def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    build = commands.add_parser("build", help="build specs into artefacts", description="Builds specs; what is up to date is left as it is.")
+    build = commands.add_parser(
+        "build", help="build specs into artefacts", description="Builds specs; what is up to date is left as it is."
+    )
     build.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a spec, or a folder of specs")
     build.add_argument("--out", type=Path, default=Path("build"), metavar="DIR", help="where artefacts go (default: build)")
-    build.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="builds at the same time (default: one per CPU)")
+    build.add_argument(
+        "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="builds at the same time (default: one per CPU)"
+    )
     build.add_argument("--force", action="store_true", help="build what is up to date, too")
     build.add_argument("--check", action="store_true", help="build nothing; exit with 1 if something is not up to date")
     build.add_argument("--kernel", type=Path, metavar="FILE", help="a kernel description to build for (default: this kernel)")
@@ -51,7 +57,9 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    check = commands.add_parser("check", help="find every mistake in specs", description="Checks specs against a kernel; builds nothing.")
+    check = commands.add_parser(
+        "check", help="find every mistake in specs", description="Checks specs against a kernel; builds nothing."
+    )
     check.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a spec, or a folder of specs")
     check.add_argument("--kernel", type=Path, metavar="FILE", help="a kernel description (default: this kernel)")
     check.add_argument("--format", choices=("text", "json"), default="text", help="how to print what was found")
@@ -178,7 +186,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as e:
         if os.environ.get("EBPFGEN_TRACEBACK"):
             raise
-        print(f"ebpfgen: a mistake in ebpfgen itself: {type(e).__name__}: {e}\nPlease report it with what EBPFGEN_TRACEBACK=1 prints.", file=sys.stderr)
+        print(
+            f"ebpfgen: a mistake in ebpfgen itself: {type(e).__name__}: {e}\nPlease report it with what EBPFGEN_TRACEBACK=1 prints.",
+            file=sys.stderr,
+        )
         return EXIT_BUG
 
 

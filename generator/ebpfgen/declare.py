@@ -55,7 +55,9 @@ def _param(param: model.Param, problems: list[Problem]) -> ir.ParamInfo | None:
         return None
     if kind.word not in fieldtypes.PARAM_WORDS:
         hint = "there are " + " ".join(fieldtypes.PARAM_WORDS)
-        problems.append(param.type.at.problem(f"a parameter can't be a {kind}", near_misses(kind.word, fieldtypes.PARAM_WORDS), hint))
+        problems.append(
+            param.type.at.problem(f"a parameter can't be a {kind}", near_misses(kind.word, fieldtypes.PARAM_WORDS), hint)
+        )
         return None
     low, high = (-(1 << kind.bits - 1), (1 << kind.bits - 1) - 1) if kind.signed else (0, (1 << kind.bits) - 1)
     least = number(param.min, problems, "min", low, high) if param.min and kind.shape == "int" else None
@@ -79,7 +81,9 @@ def _default(param: model.Param, kind: FieldType, problems: list[Problem], low: 
     if kind.shape == "string":
         value = text.text if text else ""
         if "\0" in value or len(value.encode()) >= kind.size:
-            problems.append(param.at.problem(f"the default takes {len(value.encode()) + 1} bytes with its NUL, {kind} holds {kind.size}"))
+            problems.append(
+                param.at.problem(f"the default takes {len(value.encode()) + 1} bytes with its NUL, {kind} holds {kind.size}")
+            )
             return None
         return value
     if text is None:
@@ -90,7 +94,9 @@ def _default(param: model.Param, kind: FieldType, problems: list[Problem], low: 
     return number(text, problems, "default", low, high)
 
 
-def record(fields: model.Fields, name: str, problems: list[Problem], scalar: str, allow_argv: bool = False) -> StructLayout | None:
+def record(
+    fields: model.Fields, name: str, problems: list[Problem], scalar: str, allow_argv: bool = False
+) -> StructLayout | None:
     """The layout of a map key, map value or label set; one type alone becomes the field ``scalar``."""
     written = {scalar: fields.scalar} if fields.scalar else fields.fields
     kinds: list[tuple[str, FieldType]] = []
@@ -208,7 +214,11 @@ def tables(kinds: list[tuple[FieldType, model.At]], kernel: Kernel, problems: li
         elif kind.word in ("enum", "flags"):
             enum = next((e for n in kind.arg.split("|") if (e := kernel.enum(n))), None)
             if enum is None:
-                problems.append(at.problem(f"this kernel has no enum '{kind.arg}'", hint="for an enum without a name write one of its constants"))
+                problems.append(
+                    at.problem(
+                        f"this kernel has no enum '{kind.arg}'", hint="for an enum without a name write one of its constants"
+                    )
+                )
                 continue
             found[key] = _names(list(enum.values))
     return found

@@ -64,7 +64,9 @@ class Emitter:
         lowerer = Lowerer(checked, types)
         bodies = [lowerer.program(p) for p in checked.programs]
         upserts = [_upsert(u, lowerer) for u in _upserted(checked, lowerer)]
-        filters = bool(lowerer.helpers & {"wanted", "wanted_task"}) or any("config.filter_on" in line for b in bodies for line in b)
+        filters = bool(lowerer.helpers & {"wanted", "wanted_task"}) or any(
+            "config.filter_on" in line for b in bodies for line in b
+        )
         config = config_layout(checked, filters)
         structs = _structs(checked, config)
         header_data = {"name": checked.spec.name, "file": _file(checked), "structs": structs}
@@ -101,7 +103,11 @@ def config_layout(checked: ir.CheckedSpec, filters: bool) -> StructLayout | None
 def value_layout(metric: ir.MetricInfo) -> tuple[str, list[dict[str, Any]], int] | None:
     """C type, members and size of a metric's value where it is a struct."""
     if metric.kind == "histogram":
-        members = [_member("count", "__u64 count", 0), _member("sum", "__u64 sum", 8), _member("slots", f"__u64 slots[{metric.slots}]", 16)]
+        members = [
+            _member("count", "__u64 count", 0),
+            _member("sum", "__u64 sum", 8),
+            _member("slots", f"__u64 slots[{metric.slots}]", 16),
+        ]
         return f"struct {metric.name}_value", members, 16 + 8 * metric.slots
     if metric.verb in ("min", "max"):
         return f"struct {metric.name}_value", [_member("count", "__u64 count", 0), _member("value", "__s64 value", 8)], 16
@@ -119,7 +125,12 @@ def _value_type(metric: ir.MetricInfo) -> str:
 
 def _struct(layout: StructLayout, comment: str) -> dict[str, Any]:
     members = [
-        _member(s.name, s.type.declare(s.name) if s.type else f"__u8 {s.name}[{s.size}]", s.offset, str(s.type) if s.type and s.type.word not in (*BASIC, s.name) else "")
+        _member(
+            s.name,
+            s.type.declare(s.name) if s.type else f"__u8 {s.name}[{s.size}]",
+            s.offset,
+            str(s.type) if s.type and s.type.word not in (*BASIC, s.name) else "",
+        )
         for s in layout.slots
     ]
     return {"name": layout.name, "comment": c_comment(comment), "members": members, "size": layout.size}
@@ -132,7 +143,14 @@ def _structs(checked: ir.CheckedSpec, config: StructLayout | None) -> list[dict[
         if m.key and not is_plain(m.key):
             found.append(_struct(m.key, f"Labels of metric {m.name}."))
         if value := value_layout(m):
-            found.append({"name": f"{m.name}_value", "comment": c_comment(f"Metric {m.name}: {m.help}"), "members": value[1], "size": value[2]})
+            found.append(
+                {
+                    "name": f"{m.name}_value",
+                    "comment": c_comment(f"Metric {m.name}: {m.help}"),
+                    "members": value[1],
+                    "size": value[2],
+                }
+            )
     for info in checked.maps.values():
         for layout, what in ((info.key, "Key"), (info.value, "Value")):
             if not is_plain(layout):
@@ -197,7 +215,8 @@ def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[di
     same: dict[tuple[str, ...], list[ir.Program]] = {}
     for p, lines in zip(checked.programs, bodies, strict=True):
         same.setdefault((p.probe, p.context, *lines), []).append(p)
-    shared, called = [], {}
+    shared: list[dict[str, Any]] = []
+    called: dict[str, str] = {}
     for (probe, context, *lines), programs in same.items():
         if len(programs) > 1 and len(lines) > 2:
             name = _free_name(probe.replace(".", "_"), {p.name for p in checked.programs} | set(called.values()))
@@ -241,7 +260,16 @@ def _fixed_member(f: TracepointField) -> str:
 def _maps(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[dict[str, Any]]:
     found = []
     for m in checked.maps.values():
-        found.append({"name": m.name, "type": m.type.upper(), "max_entries": m.max_entries, "key": c_of(m.key), "value": c_of(m.value), "comment": ""})
+        found.append(
+            {
+                "name": m.name,
+                "type": m.type.upper(),
+                "max_entries": m.max_entries,
+                "key": c_of(m.key),
+                "value": c_of(m.value),
+                "comment": "",
+            }
+        )
     for s in checked.spans.values():
         found.append({"name": f"{s.name}_in_flight", "type": "HASH", "max_entries": s.max_entries, "key": c_of(s.key), "value": c_of(s.value),
                       "comment": f"Starts of span {s.name} that wait for their end."})  # fmt: skip
@@ -298,7 +326,8 @@ def _manifest(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayout | 
         "config": _config(config, checked),
         "filters": list(FILTERS) if filters else [],
         "params": [
-            {"name": p.name, "type": str(p.type), "help": p.help, "default": p.default, "min": p.min, "max": p.max} for p in checked.params.values()
+            {"name": p.name, "type": str(p.type), "help": p.help, "default": p.default, "min": p.min, "max": p.max}
+            for p in checked.params.values()
         ],
         "events": [
             {"id": e.id, "name": e.name, "summary": e.summary, "size": e.layout.size, "fields": _fields(e.layout, e.marks)}
@@ -310,7 +339,15 @@ def _manifest(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayout | 
             for m in checked.maps.values()
         ],
         "programs": [
-            {"name": p.name, "section": p.section, "kind": p.kind, "target": p.target, "file": _file(checked), "line": p.at.mark.line, "text": p.text}
+            {
+                "name": p.name,
+                "section": p.section,
+                "kind": p.kind,
+                "target": p.target,
+                "file": _file(checked),
+                "line": p.at.mark.line,
+                "text": p.text,
+            }
             for p in checked.programs
         ],
         "attach": [{"probe": a.probe, "line": a.at.mark.line, "plan": _plan(a.plan)} for a in checked.attach],
@@ -346,7 +383,11 @@ def _metric(m: ir.MetricInfo) -> dict[str, Any]:
     buckets: dict[str, Any] | None = None
     if m.kind == "histogram":
         linear = m.linear
-        buckets = {"kind": "linear", "min": linear.min, "max": linear.max, "step": linear.step, "count": m.slots} if linear else {"kind": "log2", "count": 64}
+        buckets = (
+            {"kind": "linear", "min": linear.min, "max": linear.max, "step": linear.step, "count": m.slots}
+            if linear
+            else {"kind": "log2", "count": 64}
+        )
     if m.kind == "histogram":
         value = [("count", "u64", 0, 8), ("sum", "u64", 8, 8), ("slots", "u64", 16, 8 * m.slots)]
     elif m.verb in ("min", "max"):

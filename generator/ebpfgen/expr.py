@@ -154,11 +154,16 @@ def _parser() -> lark.Lark:
     import lark
 
     grammar = (Path(__file__).parent / "expr.lark").read_bytes()
-    kept = cache_folder() / f"expr-{hashlib.sha256(grammar + lark.__version__.encode() + sys.version.encode()).hexdigest()[:16]}.lark"
+    kept = (
+        cache_folder()
+        / f"expr-{hashlib.sha256(grammar + lark.__version__.encode() + sys.version.encode()).hexdigest()[:16]}.lark"
+    )
     try:
         return lark.Lark.load(io.BytesIO(kept.read_bytes()))
     except Exception:  # not kept yet, or altered: pickles fail in any way they like
-        parser = lark.Lark(grammar.decode(), parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False)
+        parser = lark.Lark(
+            grammar.decode(), parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False
+        )
     tables = io.BytesIO()
     parser.save(tables)
     with contextlib.suppress(OSError):
@@ -227,7 +232,8 @@ def _node(tree: Any) -> Node:
         return Binary(pos, _BINARY[kind], _node(kids[0]), _node(kids[1]))
     if kind in _UNARY:
         return Unary(pos, _UNARY[kind], _node(kids[0]))
-    return _LEAVES[kind](pos, kids)
+    leaf: Node = _LEAVES[kind](pos, kids)
+    return leaf
 
 
 def _number(pos: int, kids: list[Any]) -> Node:

@@ -69,7 +69,9 @@ def built_inputs(artefact: str | os.PathLike[str]) -> str | None:
         return None
 
 
-def is_current(spec: str | os.PathLike[str], out: str | os.PathLike[str], kernel_fingerprint: str, tools_fingerprint: str) -> bool:
+def is_current(
+    spec: str | os.PathLike[str], out: str | os.PathLike[str], kernel_fingerprint: str, tools_fingerprint: str
+) -> bool:
     """Whether ``out/<name>`` is what building ``spec`` for that kernel with those tools would make."""
     stem = os.path.splitext(os.path.basename(spec))[0]
     built = built_inputs(os.path.join(out, stem))

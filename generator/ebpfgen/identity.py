@@ -8,7 +8,18 @@ from __future__ import annotations
 import hashlib
 import os
 
-CLANG_NAMES = ("clang-19", "clang", "clang-22", "clang-21", "clang-20", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14")
+CLANG_NAMES = (
+    "clang-19",
+    "clang",
+    "clang-22",
+    "clang-21",
+    "clang-20",
+    "clang-18",
+    "clang-17",
+    "clang-16",
+    "clang-15",
+    "clang-14",
+)
 
 
 def kernel_build(root: str = "/") -> str:

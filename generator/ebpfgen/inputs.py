@@ -7,7 +7,7 @@ may tolerate), :class:`~ebpfgen.problems.Problem` when the text is wrong on any 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from . import btf, ir, model
@@ -47,7 +47,7 @@ class Attachment:
     section: str
     context: str
     label: str  # for the program's name and for ``probe``
-    args: dict[str, ir.Expr] = field(default_factory=dict)
+    args: Mapping[str, ir.Expr] = field(default_factory=dict)
     no_args: str = "this attach point gives no arguments"
     numbered: tuple[ir.Expr, ...] = ()
     retval: ir.Expr | None = None
@@ -110,7 +110,7 @@ def _near_tracepoint(kernel: Kernel, category: str, name: str) -> tuple[str, ...
 def _record_field(found: TracepointField, struct: btf.Struct, typer: Typer) -> ir.Input | None:
     """A field read through the record's BTF type, so that CO-RE follows it."""
     if member := typer.btf.member(struct, f"__data_loc_{found.name}"):
-        kind = ir.PtrT("kernel", 0, ir.IntT(8, True), spelled="char *")
+        kind: ir.Type = ir.PtrT("kernel", 0, ir.IntT(8, True), spelled="char *")
         return ir.Input(kind, f"(void *)ctx + (ctx->{member.name} & 0xffff)", f"args.{found.name}", ((struct, member),))
     member = typer.btf.member(struct, found.name)
     if member is None:
@@ -122,7 +122,7 @@ def _record_field(found: TracepointField, struct: btf.Struct, typer: Typer) -> i
 def _fixed_field(found: TracepointField, typer: Typer) -> ir.Input:
     """A field at the offset that the format file gives."""
     if found.c_type.startswith("__data_loc"):
-        kind: ir.Type = ir.PtrT("kernel", 0, ir.IntT(8, True), spelled="char *")
+        kind = ir.PtrT("kernel", 0, ir.IntT(8, True), spelled="char *")
         return ir.Input(kind, f"(void *)ctx + (ctx->{found.name} & 0xffff)", f"args.{found.name}")
     if array := re.fullmatch(r"(.+?)\s*\[(\d+)\]", found.c_type):
         element = typer.btf.find("char" if array[1] == "char" else "unsigned char", btf.Int) or 0
@@ -208,7 +208,11 @@ def _slots(n: int) -> tuple[ir.Expr, ...]:
 
 
 def _from_slots(proto: btf.FuncProto, typer: Typer, trusted: bool) -> dict[str, ir.Expr]:
-    return {name: _cast_input(f"ctx[{i}]", f"args.{name}", type_id, typer, trusted) for i, (name, type_id) in enumerate(proto.params) if name}
+    return {
+        name: _cast_input(f"ctx[{i}]", f"args.{name}", type_id, typer, trusted)
+        for i, (name, type_id) in enumerate(proto.params)
+        if name
+    }
 
 
 def _cast_input(c: str, name: str, type_id: int, typer: Typer, trusted: bool) -> ir.Expr:
@@ -236,7 +240,9 @@ def _function(text: model.Text, kind: str, rest: str, typer: Typer, params: dict
         if kind in ("kprobe", "kretprobe") and name in set(typer.kernel.functions()):
             return base
         near = near_misses(name, typer.kernel.functions())
-        return Absent(f"this kernel has no function {name}" + (" with a known signature" if kind.startswith("f") else ""), near, base)
+        return Absent(
+            f"this kernel has no function {name}" + (" with a known signature" if kind.startswith("f") else ""), near, base
+        )
     if why := typer.kernel.why_not_attachable(name):
         return Absent(f"{name} can't be traced in this kernel: {why}", (), _with_signature(base, proto, typer))
     return _with_signature(base, proto, typer)
@@ -269,9 +275,16 @@ def _with_signature(base: Attachment, proto: btf.FuncProto, typer: Typer) -> Att
         case "kretprobe":
             return replace(base, retval=_result("PT_REGS_RC(ctx)", proto, typer, False))
         case "fentry":
-            return replace(base, args=_from_slots(proto, typer, True), numbered=_slots(len(proto.params)), no_args="this function takes no arguments")
+            return replace(
+                base,
+                args=_from_slots(proto, typer, True),
+                numbered=_slots(len(proto.params)),
+                no_args="this function takes no arguments",
+            )
     n = len(proto.params)
-    return replace(base, args=_from_slots(proto, typer, True), numbered=_slots(n), retval=_result(f"ctx[{n}]", proto, typer, True))
+    return replace(
+        base, args=_from_slots(proto, typer, True), numbered=_slots(n), retval=_result(f"ctx[{n}]", proto, typer, True)
+    )
 
 
 def _result(c: str, proto: btf.FuncProto, typer: Typer, trusted: bool) -> ir.Expr | None:
@@ -287,8 +300,19 @@ def _user(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str
     label = re.sub(r"\W", "_", wanted[1])
     if kind == "uretprobe":
         result = ir.Input(ir.S64, "(__s64)PT_REGS_RC(ctx)", "retval")
-        return Attachment(kind, target, kind, "struct pt_regs", label, no_args="a uretprobe gives retval only", retval=result, space="user")
-    return Attachment(kind, target, kind, "struct pt_regs", label, no_args="a uprobe gives arg0, arg1 …", numbered=_registers("user"), space="user")
+        return Attachment(
+            kind, target, kind, "struct pt_regs", label, no_args="a uretprobe gives retval only", retval=result, space="user"
+        )
+    return Attachment(
+        kind,
+        target,
+        kind,
+        "struct pt_regs",
+        label,
+        no_args="a uprobe gives arg0, arg1 …",
+        numbered=_registers("user"),
+        space="user",
+    )
 
 
 def _plain(binary: str) -> bool:
@@ -298,7 +322,9 @@ def _plain(binary: str) -> bool:
 def _timer(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, ir.ParamInfo]) -> Found:
     unit, _, number = rest.partition(":")
     if unit not in TIMER_UNITS[kind]:
-        return text.at.problem(f"'{unit}' is no unit of {kind}", near_misses(unit, TIMER_UNITS[kind]), f"there are {' '.join(TIMER_UNITS[kind])}")
+        return text.at.problem(
+            f"'{unit}' is no unit of {kind}", near_misses(unit, TIMER_UNITS[kind]), f"there are {' '.join(TIMER_UNITS[kind])}"
+        )
     target: dict[str, object] = {"unit": unit, "value": None, "param": None}
     if number.startswith("$"):
         param = params.get(number[1:])

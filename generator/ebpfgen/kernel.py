@@ -43,7 +43,9 @@ class Kernel(Protocol):
     release: str  # 6.18.44
     machine: str  # x86_64
     fingerprint: str  # changes whenever anything below may
-    btf: Btf
+
+    @property
+    def btf(self) -> Btf: ...
 
     def tracepoint(self, category: str, name: str) -> Tracepoint | None: ...
     def tracepoints(self) -> Iterator[tuple[str, str]]: ...

@@ -1,7 +1,7 @@
 """A kernel in a file: what ``ebpfgen kernel capture FILE`` writes, and a description made from it.
 
-Receives a :class:`~ebpfgen.kernel_description.Source`, leaves one file; receives that file, is a Source that gives the same answers.
-Never looks at the running kernel.
+Receives a :class:`~ebpfgen.kernel_description.Source`, leaves one file; receives that file, is a Source that gives the same
+answers. Never looks at the running kernel.
 
 The file: a line with the format's version; a line with the SHA-256 of everything after it; a line of JSON (release, machine,
 fingerprint, build options, and name, packed and unpacked size of each section); the sections, each compressed by itself. A
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from .atomic import write_beside
-from .btf import FUNC, Btf
+from .btf import Btf
+from .btf_index import FUNC
 from .kernel_description import Source, machines
 from .problems import MachineError
 
@@ -30,8 +31,8 @@ _MOST = 1 << 29
 
 
 def capture(source: Source, path: Path) -> int:
-    """Writes what ``source`` knows to ``path``, whole or not at all; returns the bytes written. Raises MachineError when the kernel
-    does not let us see its tracepoints, or the file can't be written."""
+    """Writes what ``source`` knows to ``path``, whole or not at all; returns the bytes written. Raises MachineError when the
+    kernel does not let us see its tracepoints, or the file can't be written."""
     sections = {name: (text, lzma.compress(text)) for name, text in _sections(source).items()}
     header = {
         "release": source.release,
@@ -73,7 +74,8 @@ class CaptureSource:
             raise MachineError(f"{path}: can't be read: {error.strerror}") from None
         self.index_key, header, body = self._opened(data)
         try:
-            self.release, self.machine, self.fingerprint = (str(header[key]) for key in ("release", "machine", "fingerprint"))
+            self.release, self.machine = str(header["release"]), str(header["machine"])
+            self.fingerprint = str(header["fingerprint"])
             self._config = {str(key): str(value) for key, value in header["config"].items()}
             self._packed = self._cut([(str(name), int(packed), int(size)) for name, packed, size in header["sections"]], body)
         except (KeyError, TypeError, ValueError, AttributeError):

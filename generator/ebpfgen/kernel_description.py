@@ -1,7 +1,7 @@
 """A kernel's answers, put together from BTF, formats and lists.
 
-Receives a :class:`Source`, is a :class:`~ebpfgen.kernel.Kernel`. What was read once is kept. Never reads /sys or /proc itself: the
-source does, or it has a captured file.
+Receives a :class:`Source`, is a :class:`~ebpfgen.kernel.Kernel`. What was read once is kept. Never reads /sys or /proc itself:
+the source does, or it has a captured file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .atomic import write_beside
-from .btf import ENUM, ENUM64, FUNC, Btf, Enum, FuncProto, Index
+from .btf import Btf, Enum, FuncProto
+from .btf_index import ENUM, ENUM64, FUNC, Index
 from .kernel import Tracepoint
 from .problems import MachineError
 from .tracepoint_format import parse, raw_arguments, raw_names
@@ -27,8 +28,10 @@ class Source(Protocol):
 
     release: str
     machine: str
-    fingerprint: str
     index_key: str  # names the BTF: the same key, the same bytes
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def btf(self) -> bytes | mmap: ...
     def events(self) -> list[str]:
@@ -50,7 +53,7 @@ class Source(Protocol):
         ...
 
 
-CONFIG = ("CONFIG_KPROBES", "CONFIG_UPROBES", "CONFIG_FTRACE_SYSCALLS", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS", "CONFIG_BPF_EVENTS", "CONFIG_HZ")
+CONFIG = ("CONFIG_KPROBES", "CONFIG_UPROBES", "CONFIG_FTRACE_SYSCALLS", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
 """Build options of the kernel that decide what can be attached."""
 
 
@@ -70,7 +73,7 @@ class Description:
     def btf(self) -> Btf:
         data = self.source.btf()
         kept = _cache_file(f"btf-{self.source.index_key}.idx")
-        index = kept and _kept_index(kept)
+        index = _kept_index(kept) if kept else None
         btf = Btf(data, index)
         if kept and not index:
             _keep(kept, btf.index.to_bytes())

@@ -1,7 +1,7 @@
 """The running kernel's facts, read from /sys and /proc when they are asked for.
 
-Receives the folder that stands for ``/``, is a :class:`~ebpfgen.kernel_description.Source`. The one module of the generator that looks
-at the running kernel. The only thing that it changes: root gets tracefs mounted where it is not.
+Receives the folder that stands for ``/``, is a :class:`~ebpfgen.kernel_description.Source`. The one module of the generator that
+looks at the running kernel. The only thing that it changes: root gets tracefs mounted where it is not.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class HostSource:
 
     def btf(self) -> bytes | mmap:
         try:
-            with open(self._sys / "kernel/btf/vmlinux", "rb") as file:
+            with (self._sys / "kernel/btf/vmlinux").open("rb") as file:
                 try:
                     return mmap(file.fileno(), 0, MAP_PRIVATE, PROT_READ)
                 except (OSError, ValueError):  # before Linux 6.16 this file can't be mapped

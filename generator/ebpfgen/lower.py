@@ -19,7 +19,9 @@ from .typer import c_int
 
 STACK_VALUE = 256
 """Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map (the BPF stack has 512)."""
-RESERVED = frozenset({"ctx", "e", "span", "key", "done", "pid_tgid", "uid_gid", "now", "task", "config", "events", "counters", "count"})
+RESERVED = frozenset(
+    {"ctx", "e", "span", "key", "done", "pid_tgid", "uid_gid", "now", "task", "config", "events", "counters", "count"}
+)
 
 Store = Callable[[str, FieldType], None]
 """Writes a prepared value to a C lvalue."""
@@ -387,7 +389,7 @@ class _Function:
             value = f"&{self._started()}"
         else:
             slots = [(info.value.slot("__started"), started), *((info.value.slot(n), v) for n, v in s.kept)]
-            value = self._built(info.value, slots, "span")  # type: ignore[arg-type]
+            value = self._built(info.value, slots, "span")
         self.block(f"if (bpf_map_update_elem(&{s.span}_in_flight, {key}, {value}, BPF_ANY))", [self.count("map_full", s.span)])
 
     def _started(self) -> str:
@@ -398,7 +400,11 @@ class _Function:
         key = self._key(info.key, s.keys)
         self.emit(f"{c_of(info.value)} *span = bpf_map_lookup_elem(&{s.span}_in_flight, {key});")
         if s.count_unpaired:
-            lines = [self.count("unpaired", s.span)] if self.program.filtered else [f"if (!config.filter_on)\n\t\t{self.count('unpaired', s.span)}"]
+            lines = (
+                [self.count("unpaired", s.span)]
+                if self.program.filtered
+                else [f"if (!config.filter_on)\n\t\t{self.count('unpaired', s.span)}"]
+            )
             self.lines += ["if (!span) {", *(f"\t{line}" for line in lines), "\treturn 0;", "}"]
         else:
             self.block("if (!span)", ["return 0;"])
@@ -424,7 +430,9 @@ class _Function:
 
     def pointer_type(self, kind: ir.PtrT) -> str:
         if kind.element:
-            return "const char *" if kind.element == ir.IntT(8, True) else f"const {c_int(kind.element.bits, kind.element.signed)} *"
+            return (
+                "const char *" if kind.element == ir.IntT(8, True) else f"const {c_int(kind.element.bits, kind.element.signed)} *"
+            )
         return self.whole.types.pointer(kind.target)
 
     def value(self, v: ir.Expr) -> str:
@@ -514,7 +522,13 @@ class _Function:
             if isinstance(v.right, ir.Const) and v.right.value == 0:
                 return left if v.op == "!=" else f"!{_operand(left)}"
             left, right = f"(__u64){_operand(left)}", f"(__u64){_operand(right)}"
-        if isinstance(v.right, ir.Const) and v.right.value == 0 and not v.right.name and v.op == "!=" and isinstance(v.left.type, ir.IntT):
+        if (
+            isinstance(v.right, ir.Const)
+            and v.right.value == 0
+            and not v.right.name
+            and v.op == "!="
+            and isinstance(v.left.type, ir.IntT)
+        ):
             return left if _is_atom(left) else f"{_operand(left)} != 0"
         return f"{_operand(left)} {v.op} {_operand(right)}"
 
@@ -604,7 +618,9 @@ class _Function:
         self.whole.types.other(step.owner, step.member.name, v.type, c_type)
         outer = v.steps[:-1]
         struct = f"struct {step.owner.name}{OTHER} *"
-        where = f"({struct}){_operand(self.value(v.base))}" if not outer else f"({struct}){self._address(replace(v, steps=outer))}"
+        where = (
+            f"({struct}){_operand(self.value(v.base))}" if not outer else f"({struct}){self._address(replace(v, steps=outer))}"
+        )
         return f"BPF_CORE_READ({where}, {step.member.name})"
 
     def _address(self, v: ir.Expr) -> str:
@@ -716,7 +732,13 @@ class _Function:
                 return f"({major} << 20 | {minor})"
             case "strlen":
                 return self._string_length(v.args[0])
-        macro = {"ntohs": "bpf_ntohs", "ntohl": "bpf_ntohl", "ntohll": "bpf_be64_to_cpu", "htons": "bpf_htons", "htonl": "bpf_htonl"}
+        macro = {
+            "ntohs": "bpf_ntohs",
+            "ntohl": "bpf_ntohl",
+            "ntohll": "bpf_be64_to_cpu",
+            "htons": "bpf_htons",
+            "htonl": "bpf_htonl",
+        }
         return f"{macro[v.function]}({self.value(v.args[0])})"
 
     # Text
@@ -880,11 +902,15 @@ class _Function:
         where = self._pointer_value(v.pointer)
         if isinstance(v, ir.ArgvAt):
             self.whole.helpers.add("read_argv")
-            return lambda to, kind: self.emit(self._mark(event, name, f"read_argv({to}.data, sizeof({to}.data), &{to}.length, {where}, {truncated}, {faulted})"))
+            return lambda to, kind: self.emit(
+                self._mark(event, name, f"read_argv({to}.data, sizeof({to}.data), &{to}.length, {where}, {truncated}, {faulted})")
+            )
         length, helper = self.value(v.length), f"read_{v.space}_bytes"
         self.whole.helpers.add(helper)
         return lambda to, kind: self.emit(
-            self._mark(event, name, f"{helper}({to}.data, sizeof({to}.data), &{to}.length, {where}, {length}, {truncated}, {faulted})")
+            self._mark(
+                event, name, f"{helper}({to}.data, sizeof({to}.data), &{to}.length, {where}, {length}, {truncated}, {faulted})"
+            )
         )
 
 
@@ -909,7 +935,9 @@ def _constant(v: ir.Const) -> str:
 
 def _is_simple(line: str) -> bool:
     """One statement that needs no braces and declares nothing."""
-    return line.endswith(";") and not line.startswith(("\t", "if ", "}", "struct ", "char ", "bool ", "long ", "const ", "__u", "__s"))
+    return line.endswith(";") and not line.startswith(
+        ("\t", "if ", "}", "struct ", "char ", "bool ", "long ", "const ", "__u", "__s")
+    )
 
 
 def _side(text: str) -> str:

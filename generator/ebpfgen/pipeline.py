@@ -104,7 +104,11 @@ def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, settin
     manifest["spec"] = {"file": manifest["file"], "sha256": hashlib.sha256(source).hexdigest()}
     del manifest["file"]
     manifest["inputs"] = inputs
-    manifest["built"] |= {"kernel": setting.kernel.release, "machine": setting.kernel.machine, **toolchain.versions(setting.tools)}
+    manifest["built"] |= {
+        "kernel": setting.kernel.release,
+        "machine": setting.kernel.machine,
+        **toolchain.versions(setting.tools),
+    }
     files = freshness.artefact_files(emitted.name)
     manifest["files"] = {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in files}
     write_beside(folder / "manifest.json", manifest_text(manifest).encode())

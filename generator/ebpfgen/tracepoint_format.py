@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .btf import STRUCT, TYPEDEF, Btf, FuncProto, Int, Ptr, Struct
+from .btf import Btf, CType, FuncProto, Int, Ptr, Struct
+from .btf_index import STRUCT, TYPEDEF
 from .kernel import Tracepoint, TracepointField
 from .problems import MachineError
 
@@ -60,9 +61,9 @@ def _record(name: str, fields: tuple[TracepointField, ...], btf: Btf) -> str | N
         return _RECORD + name
     arguments = _types(btf, btf.find_typedef(f"btf_trace_{name}"))
     for record in _related(name, btf.names(STRUCT, prefix=_RECORD)):
-        if _layout(btf, record) == layout:
-            if _types(btf, btf.find_function("__bpf_trace_" + record.removeprefix(_RECORD))) == arguments:
-                return record
+        probe = "__bpf_trace_" + record.removeprefix(_RECORD)
+        if _layout(btf, record) == layout and _types(btf, btf.find_function(probe)) == arguments:
+            return record
     return None
 
 
@@ -117,10 +118,10 @@ def raw_arguments(name: str, btf: Btf) -> FuncProto | None:
             assert isinstance(proto, FuncProto)
             return FuncProto(proto.params[1:], proto.result)
     pointer = btf.resolve(typedef)
-    proto = btf.resolve(pointer.target) if isinstance(pointer, Ptr) else None
-    if not isinstance(proto, FuncProto):
+    called: CType | None = btf.resolve(pointer.target) if isinstance(pointer, Ptr) else None
+    if not isinstance(called, FuncProto):
         return None
-    return FuncProto(tuple((f"arg{i}", t) for i, (_, t) in enumerate(proto.params[1:])), proto.result)
+    return FuncProto(tuple((f"arg{i}", t) for i, (_, t) in enumerate(called.params[1:])), called.result)
 
 
 def raw_names(btf: Btf) -> list[str]:

@@ -226,7 +226,9 @@ def fit_number(value: ir.Expr, kind: FieldType) -> ir.Expr | str:
     if {number.meaning, kind.word} <= set(MAGNITUDES) and number.meaning != kind.word:
         return f"a {kind} is expected, this is a {number.meaning}"
     if number.bits > kind.bits and not _bounded(value, kind.bits):
-        return f"{number} does not fit {kind} ({kind.bits} bits): cast it, for example ({'i' if kind.signed else 'u'}{kind.bits})x"
+        return (
+            f"{number} does not fit {kind} ({kind.bits} bits): cast it, for example ({'i' if kind.signed else 'u'}{kind.bits})x"
+        )
     if number.signed and not kind.signed and kind.word not in SIGN_FREE:
         return f"{number} may be negative, {kind} holds no sign: cast it where it can't be, ({'u'}{kind.bits})x"
     if not number.signed and kind.signed and number.bits >= kind.bits and kind.word in ("i8", "i16", "i32", "i64"):
@@ -458,7 +460,9 @@ class _Typing:
             raise self.fail(node, f"'{node.name}' asked of a number ({base.type})", hint=hint)
         raise self.fail(node, f"'{node.name}' asked of a {base.type}, which has no members")
 
-    def missing_member(self, node: expr.Member, struct: btf.Struct, pointer: ir.Expr, steps: tuple[ir.Step, ...], spelled: str) -> ir.Expr:
+    def missing_member(
+        self, node: expr.Member, struct: btf.Struct, pointer: ir.Expr, steps: tuple[ir.Step, ...], spelled: str
+    ) -> ir.Expr:
         if self.missing is None:
             near = near_misses(node.name, self.btf.member_names(struct))
             problem = self.written.sub(node.pos).problem(f"{self.btf.c_name(struct.id)} has no member '{node.name}'", near)
@@ -481,7 +485,12 @@ class _Typing:
             raise self.fail(node, f"'{node.name}' asked of a value of map {entry.map}, which is one {entry.type}")
         names = [s.name for s in found.value.fields]
         if node.name not in names:
-            raise self.fail(node, f"map {entry.map} has no field '{node.name}'", near_misses(node.name, names), f"there are {', '.join(names)}")
+            raise self.fail(
+                node,
+                f"map {entry.map} has no field '{node.name}'",
+                near_misses(node.name, names),
+                f"there are {', '.join(names)}",
+            )
         kind = found.value.slot(node.name).type
         assert kind
         return replace(entry, type=type_of_field(kind), field=node.name)
@@ -629,7 +638,7 @@ class _Typing:
         if isinstance(left, ir.Text) and isinstance(right, ir.Text):
             return ir.Const(ir.BoolT(), int((left.value == right.value) == (op == "==")))
         if not isinstance(right, ir.Text):
-            raise self.fail(node, "text can be compared with a literal \"…\" only")
+            raise self.fail(node, 'text can be compared with a literal "…" only')
         test: ir.Expr = ir.StringTest(ir.BoolT(), left, right.value)
         return test if op == "==" else ir.Unary(ir.BoolT(), "!", test)
 
@@ -663,7 +672,9 @@ class _Typing:
         signed = (a.signed and not isinstance(left, ir.Const)) or (b.signed and not isinstance(right, ir.Const))
         if op in ("/", "%") and signed:
             if not isinstance(right, ir.Const) or a.signed is False or right.value < 0:
-                raise self.fail(node, "signed division is not possible on all kernels", hint="cast to u64, or divide by a constant")
+                raise self.fail(
+                    node, "signed division is not possible on all kernels", hint="cast to u64, or divide by a constant"
+                )
         return ir.Binary(ir.IntT(64, signed, _meaning(op, a, b, left, right)), op, left, right)
 
     def fold(self, node: expr.Binary, left: ir.Const, right: ir.Const) -> ir.Expr:
@@ -690,7 +701,9 @@ class _Typing:
         condition, yes, no = self.condition(node.condition), self.value(node.yes), self.value(node.no)
         if not _same_kind(yes.type, no.type) or not isinstance(yes.type, (ir.IntT, ir.BoolT, ir.PtrT)):
             if not (isinstance(yes.type, ir.BytesT) and yes.type == no.type):
-                raise self.fail(node, f"both sides of '? :' must be numbers or pointers of one type, these are {yes.type} and {no.type}")
+                raise self.fail(
+                    node, f"both sides of '? :' must be numbers or pointers of one type, these are {yes.type} and {no.type}"
+                )
         return ir.Conditional(_widest([yes.type, no.type]), condition, yes, no)
 
     def cast(self, node: expr.Cast) -> ir.Expr:
@@ -720,7 +733,9 @@ class _Typing:
         if node.stars > 1:
             return ir.Cast(ir.PtrT(space, 0, ir.IntT(64, False), spelled=f"{node.name} **"), operand, "__u64 *")
         if node.stars == 1:
-            return ir.Cast(ir.PtrT(space, 0, ir.IntT(bits, signed), spelled=f"{node.name} *"), operand, f"{c_int(bits, signed)} *")
+            return ir.Cast(
+                ir.PtrT(space, 0, ir.IntT(bits, signed), spelled=f"{node.name} *"), operand, f"{c_int(bits, signed)} *"
+            )
         if isinstance(operand, ir.Const) and isinstance(operand.type, ir.IntT):
             wrapped = operand.value & (1 << bits) - 1
             wrapped -= (1 << bits) if signed and wrapped >> bits - 1 else 0
@@ -734,7 +749,9 @@ class _Typing:
         method = getattr(self, f"call_{node.function}", None) if node.function in FUNCTIONS else None
         if method is None:
             near = near_misses(node.function, FUNCTIONS)
-            raise self.fail(node, f"there is no function '{node.function}'", near, "" if near else "there are " + " ".join(FUNCTIONS))
+            raise self.fail(
+                node, f"there is no function '{node.function}'", near, "" if near else "there are " + " ".join(FUNCTIONS)
+            )
         result: ir.Expr = method(node)
         return result
 

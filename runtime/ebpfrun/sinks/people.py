@@ -29,16 +29,16 @@ def cells(run: Run, texts: Sequence[Text]) -> list[list[str]]:
     """The run's columns as text, with the marks shown: … behind what was cut, <unreadable> for what could not be read."""
     columns = [list(map(text, column)) for text, column in zip(texts, run.columns, strict=True)]
     if any(run.marks):
-        for slot, column in zip(run.event.fields, columns, strict=True):
+        for i, slot in enumerate(run.event.fields):
             if slot.mark is not None:
-                _show_marks(column, run.marks, 2 * slot.mark)
+                _show_marks(columns[i], run.columns[i], run.marks, 2 * slot.mark)
     return columns
 
 
-def _show_marks(column: list[str], marks: Sequence[int], shift: int) -> None:
+def _show_marks(column: list[str], values: Sequence[Any], marks: Sequence[int], shift: int) -> None:
     for row, mark in enumerate(marks):
         if mark >> shift & UNREADABLE:
-            column[row] = f"{column[row]} {NOT_READ}".lstrip()
+            column[row] = f"{column[row]} {NOT_READ}" if values[row] else NOT_READ
         elif mark >> shift & TRUNCATED:
             column[row] += CUT
 
@@ -95,13 +95,13 @@ def histogram(unit: str, buckets: Buckets, sample: Sample) -> list[str]:
     used = [slot for slot, count in enumerate(sample.slots) if count]
     if not used:
         return ["no values"]
-    shown = range(used[0], used[-1] + 1)
-    labels = {slot: _range(buckets, slot) for slot in shown}
+    shown = _without_gaps(sample.slots, range(used[0], used[-1] + 1))
+    labels = {slot: _range(buckets, slot) for slot in shown if isinstance(slot, int)}
     left = max(map(len, labels.values()))
     most = max(sample.slots)
     digits = len(str(most))
     lines = []
-    for slot in _without_gaps(sample.slots, shown):
+    for slot in shown:
         if isinstance(slot, str):
             lines.append(slot)
         else:

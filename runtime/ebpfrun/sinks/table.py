@@ -35,7 +35,8 @@ class Table:
         self._names = context.names
         self._stream = Stream("table", target, context.stdout)
         colour = self._stream.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        tag = max((len(e.name) for e in context.manifest.events), default=0) if len(context.manifest.events) > 1 else 0
+        names = [event.name for event in context.manifest.events]
+        tag = max(map(len, ["EVENT", *names])) if len(names) > 1 else 0
         self._events = {e.id: _EventTable(e, context.names, tag, colour) for e in context.manifest.events}
 
     def write(self, batch: Batch) -> None:
@@ -55,7 +56,7 @@ class Table:
 
     def _scroll(self, count: int, writer: int | None) -> None:
         for id, table in self._events.items():
-            if id != writer:
+            if id != writer and table.scrolled is not None:
                 table.scrolled += count
 
     def flush(self) -> None:
@@ -66,7 +67,7 @@ class Table:
 
 
 class _EventTable:
-    """Rows of one event. ``scrolled`` counts the lines since the header, whoever wrote them; -1: there was no header yet."""
+    """Rows of one event. ``scrolled`` counts the lines since the header, whoever wrote them; None before there was one."""
 
     def __init__(self, event: Event, names: Names, tag: int, colour: bool) -> None:
         """``tag``: width of a column with the event's name, 0 for none."""
@@ -80,7 +81,7 @@ class _EventTable:
         self._tag = people.pad(event.name, tag, False) + " " if tag else ""
         self._head_tag = people.pad("EVENT", tag, False) + " " if tag else ""
         self._colour = colour
-        self.scrolled = -1
+        self.scrolled: int | None = None
 
     def lines(self, run: Run, size: tuple[int, int] | None) -> list[str]:
         columns = people.cells(run, self._texts)
@@ -88,7 +89,7 @@ class _EventTable:
         self._wanted = [max(old, min(new, _WIDEST)) for old, new in zip(self._wanted, widest, strict=True)]
         before, self._widths = self._widths, self._fit(size[0] if size else None)
         lines = []
-        if self._header_due(size, moved=before != self._widths):
+        if self.scrolled is None or self._header_due(self.scrolled, size, moved=before != self._widths):
             lines.append(self._header())
             self.scrolled = 0
         columns = [self._align(i, column, run.columns[i]) for i, column in enumerate(columns)]
@@ -115,12 +116,10 @@ class _EventTable:
             excess -= 1
         return widths
 
-    def _header_due(self, size: tuple[int, int] | None, moved: bool) -> bool:
-        if self.scrolled < 0:
-            return True
+    def _header_due(self, scrolled: int, size: tuple[int, int] | None, moved: bool) -> bool:
         if size is None:  # a file: one header is enough
             return False
-        return self.scrolled >= size[1] - 2 or (moved and self.scrolled >= _ROWS_BEFORE_HEADER)
+        return scrolled >= size[1] - 2 or (moved and scrolled >= _ROWS_BEFORE_HEADER)
 
     def _header(self) -> str:
         line = (self._head_tag + " ".join(map(people.pad, self._titles, self._widths, self._right))).rstrip()

@@ -1,0 +1,151 @@
+"""What any sink must do, as tests that any sink's author can run.
+
+Derive a class whose name begins with ``Test`` from :class:`SinkConformance`, fill in ``open`` and ``stored`` (and ``broken`` if the target
+can fail), and let pytest collect it. Needs nothing but a folder for each test (``tmp_path``).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ebpfrun.decode import Run
+from ebpfrun.manifest import Event, Manifest, Metric, Slot, Struct
+from ebpfrun.metrics import Reading, Sample
+from ebpfrun.names import Names
+
+from .base import Batch, Context, Sink, SinkError
+
+HOSTILE = ("", "a b", "\x1b[31mred\x07", "two\nlines\r\n", '"quoted", with \\', "%s %d {} {0}", "=1+1", "日本語 \u202e", "\x00", "x" * 4000)
+"""Names that traced processes may well have."""
+
+_VALUE = Struct(8, (Slot("value", "u64", 0, 8),))
+
+
+def events() -> tuple[Event, ...]:
+    """Two event types, one with a field that can be cut."""
+    name = Event(0, "name", "", 280, (Slot("time", "timestamp", 8, 8), Slot("name", "string(256)", 16, 256, 0), Slot("n", "u64", 272, 8)))
+    return name, Event(1, "number", "", 16, (Slot("n", "i64", 8, 8),))
+
+
+def context(several: bool = True) -> Context:
+    """Of a tracer with two events and a metric, or with the first event alone; without a standard output."""
+    metric = Metric("total", "counter", "count", "a count", "", None, "total", "array", 1, None, None, _VALUE)
+    manifest = Manifest(
+        "", "conformance", "", "", "", "", "", {}, {}, 4096, None, (), (),
+        events()[: 2 if several else 1], (metric,) if several else (), (), (), (), (), {},
+    )  # fmt: skip
+    return Context(manifest, Names({}), None)
+
+
+def names(*texts: str, marks: int = 0) -> Run:
+    """Events of type ``name``."""
+    rows = len(texts)
+    return Run(events()[0], [marks] * rows, [[10**18] * rows, list(texts), list(range(rows))])
+
+
+def numbers(*values: int) -> Run:
+    """Events of type ``number``."""
+    return Run(events()[1], [0] * len(values), [list(values)])
+
+
+class SinkConformance:
+    """Derive from it; ``several`` is False for a sink that takes one event type only."""
+
+    several = True
+
+    def open(self, folder: Path) -> Sink:
+        """A new sink for ``context(self.several)``, whose target is in ``folder``."""
+        raise NotImplementedError
+
+    def stored(self, folder: Path) -> int:
+        """How many events others can now read from the target."""
+        raise NotImplementedError
+
+    def broken(self, folder: Path) -> Sink | None:
+        """A sink whose target fails when it is written to; None when that can't be."""
+        return None
+
+    def test_what_was_flushed_can_be_read(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        sink.write(Batch([names("a", "b")]))
+        sink.flush()
+        assert self.stored(tmp_path) == 2
+        sink.write(Batch([names("c")]))
+        sink.close()
+        assert self.stored(tmp_path) == 3
+
+    def test_nothing_is_something(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        sink.write(Batch([]))
+        sink.flush()
+        sink.close()
+        assert self.stored(tmp_path) == 0
+
+    def test_mixed_events_and_readings(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        batch = Batch([names("a"), numbers(-1, 2), names("b", "c")] if self.several else [names("a"), names("b", "c")])
+        sink.write(batch)
+        if self.several:
+            (metric,) = context().manifest.metrics
+            sink.write(Batch([], [Reading(metric, 10**18, 1.0, [Sample((), 5)]), Reading(metric, 10**18, None, [])]))
+        sink.close()
+        assert self.stored(tmp_path) == sum(map(len, batch.runs))
+
+    def test_any_text_can_be_stored(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        sink.write(Batch([names(*HOSTILE), names(*HOSTILE, marks=1), names(*HOSTILE, marks=2)]))
+        sink.close()
+        assert self.stored(tmp_path) == 3 * len(HOSTILE)
+
+    def test_the_batch_stays_the_callers(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        run = names("a", "b")
+        before = [list(column) for column in run.columns]
+        sink.write(Batch([run]))
+        assert [list(column) for column in run.columns] == before
+        for column in run.columns:
+            del column[:]  # type: ignore[attr-defined]
+        sink.close()
+        assert self.stored(tmp_path) == 2
+
+    def test_close_twice_and_leave_nothing_open(self, tmp_path: Path) -> None:
+        before = _open_files()
+        sink = self.open(tmp_path)
+        sink.write(Batch([names("a")]))
+        sink.close()
+        sink.close()
+        assert _open_files() == before
+
+    def test_a_failing_target_is_a_sink_error(self, tmp_path: Path) -> None:
+        before = _open_files()
+        sink = self.broken(tmp_path)
+        if sink is None:
+            return
+        try:
+            sink.write(Batch([names("a")]))
+            sink.flush()
+        except SinkError as error:
+            assert str(error)
+        else:
+            raise AssertionError("the target failed and nothing was raised")
+        _close(sink)
+        assert _open_files() == before
+
+
+def _close(sink: Sink) -> None:
+    try:
+        sink.close()
+    except SinkError:
+        return
+
+
+def _open_files() -> set[str]:
+    """Descriptors with what they lead to."""
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{fd} {os.readlink(f'/proc/self/fd/{fd}')}")
+        except FileNotFoundError:  # the one that lists them
+            continue
+    return found

@@ -1,0 +1,192 @@
+"""Batches to sinks, failures, and the account."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ebpfrun.errors import UsageError
+from ebpfrun.output import Output
+from ebpfrun.sinks import Batch, SinkError
+from ebpfrun.sinks.memory import Memory
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .conftest import LATENCY, OPENS, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
+
+
+def output(sinks: list[Any], **more: Any) -> tuple[Output, io.StringIO, io.StringIO]:
+    out, err = io.StringIO(), io.StringIO()
+    metrics = more.pop("metrics", ())
+    return Output(manifest(metrics=metrics), sinks, stdout=out, stderr=err, **more), out, err
+
+
+def send(into: Output, *records: bytes) -> None:
+    data = b"".join(records)
+    into.batch(bytearray(data), len(data))
+
+
+def test_events_arrive_decoded_and_the_account_balances() -> None:
+    into, out, err = output(["jsonl"])
+    send(into, open_record(pid=1), open_record(pid=2, path=b"x", marks=1))
+    send(into, exec_record())
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["open", "open", "exec"]
+    assert into.events == {"open": 2, "exec": 1}
+    into.finish(Maps().count(produced_open=5, ring_full_open=3, produced_exec=1, truncated_openpath=1))
+    lines = err.getvalue().splitlines()
+    assert lines[0].startswith("demo: ran for ")
+    assert lines[1:] == [
+        "  open: 5 produced = 2 delivered + 3 lost in the full ring buffer",
+        "    (a larger `ring` in the spec, a narrower filter or a faster sink would keep them)",
+        "  exec: 1 produced = 1 delivered",
+        "  open.path: 1 cut, because longer than the field",
+    ]
+
+
+def test_every_other_loss_has_its_words() -> None:
+    into, _, err = output(["jsonl"])
+    into.finish(Maps().count(map_full_latency=3, absent_conns=4, unpaired_open=5, faulted_openpath=6))
+    assert err.getvalue().splitlines()[1:] == [
+        "  open: 0 produced = 0 delivered",
+        "  exec: 0 produced = 0 delivered",
+        "  latency: 3 not stored, because there was no room (max_entries)",
+        "  conns: 4 look-ups of entries that were not there",
+        "  open: 5 ends without a start (begun before the tracer, or filtered)",
+        "  open.path: 6 unreadable (not in memory, or a bad pointer)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("produced", "words"), [(4, "2 of them are unaccounted for"), (1, "1 more than were produced")], ids=["too few", "too many"]
+)
+def test_an_account_that_does_not_balance_says_so(produced: int, words: str) -> None:
+    into, _, err = output(["jsonl"])
+    send(into, open_record(), open_record())
+    into.finish(Maps().count(produced_open=produced))
+    assert f"THE ACCOUNT OF open DOES NOT BALANCE: {words}." in err.getvalue()
+
+
+class Fails:
+    """Takes so many batches, then fails."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+        self.closed = 0
+
+    def write(self, batch: Batch) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise SinkError("fails", "here", OSError(28, "No space left on device"))
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@given(
+    st.lists(st.integers(0, 4), max_size=6), st.integers(0, 7), st.integers(0, 7), st.integers(0, 3), st.none() | st.integers(0, 15)
+)
+def test_the_account_balances_whatever_fails(
+    batches: list[int], first: int, second: int, ring_full: int, count: int | None
+) -> None:
+    into, _, err = output([Fails(first), Fails(second)], count=count)
+    for records in batches:
+        send(into, *[open_record()] * records)
+    tracer = Maps().count(produced_open=sum(batches) + ring_full, ring_full_open=ring_full)
+    try:
+        into.finish(tracer)
+    except SinkError as error:
+        assert "No space left" in str(error)
+    assert "DOES NOT BALANCE" not in err.getvalue()
+    assert f"open: {sum(batches) + ring_full} produced = {into.events['open']} delivered" in err.getvalue()
+    assert into.events["open"] <= (sum(batches) if count is None else min(count, sum(batches)))
+
+
+def test_a_failing_sink_is_closed_and_the_others_go_on() -> None:
+    fails, memory = Fails(1), Memory()
+    into, _, err = output([fails, memory])
+    for _ in range(3):
+        send(into, open_record())
+    assert (fails.closed, len(memory.events), into.done) == (1, 3, False)
+    assert err.getvalue() == "ebpfrun: sink fails: here: No space left on device; the other sinks go on\n"
+    with pytest.raises(SinkError, match="No space left"):
+        into.finish(Maps().count(produced_open=3))
+    assert "open: 3 produced = 1 delivered + 2 lost in a failed sink" in err.getvalue()
+    assert (memory.closed, fails.closed) == (True, 1)
+
+
+def test_without_a_sink_left_it_is_done() -> None:
+    into, _, err = output(["jsonl:/dev/full"])
+    assert not into.done
+    send(into, open_record())
+    assert into.done
+    assert err.getvalue() == ""
+    with pytest.raises(SinkError, match="sink jsonl: /dev/full: No space left on device"):
+        into.finish(Maps().count(produced_open=1))
+
+
+def test_a_reader_that_left_ends_the_run_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    err = io.StringIO()
+    with open(writing, "w") as stdout:
+        into = Output(manifest(), ["jsonl"], quiet=True, stdout=stdout, stderr=err)
+        send(into, open_record())
+        assert into.done
+        into.finish(Maps())
+    assert err.getvalue() == ""
+
+
+def test_count_is_exact() -> None:
+    into, out, err = output(["jsonl"], count=3)
+    send(into, open_record(), open_record())
+    assert not into.done
+    send(into, exec_record(), open_record(), exec_record())
+    assert into.done
+    assert len(out.getvalue().splitlines()) == 3
+    into.finish(Maps().count(produced_open=3, produced_exec=2))
+    assert "open: 3 produced = 2 delivered + 1 beyond --count" in err.getvalue()
+    assert "exec: 2 produced = 1 delivered + 1 beyond --count" in err.getvalue()
+
+
+def test_metrics_per_interval_and_at_the_end() -> None:
+    into, out, _ = output(["jsonl"], metrics=[OPENS, LATENCY], interval=1.0, quiet=True)
+    tracer = Maps(opens=[opens_entry(1, b"a", 3)], latency=[latency_entry(0, (5, {2: 1}))])
+    into.tick(tracer)
+    tracer.maps["opens"] = [opens_entry(1, b"a", 5)]
+    into.tick(tracer)
+    into.finish(tracer)
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [(row["metric"], row.get("value", row.get("count")), row["seconds"] is None) for row in rows] == [
+        ("opens", 3, False), ("latency", 1, False), ("opens", 2, False), ("opens", 5, True), ("latency", 1, True),
+    ]  # fmt: skip
+
+
+def test_quiet_says_nothing_and_text_is_the_default_without_a_terminal() -> None:
+    into, out, err = output([], quiet=True)
+    send(into, exec_record())
+    into.finish(Maps())
+    assert (out.getvalue(), err.getvalue()) == ('exec argv="ls -l" from=127.0.0.1\n', "")
+
+
+def test_two_sinks_for_one_target_are_refused_and_nothing_stays_open(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(UsageError, match="2 sinks would write to the standard output"):
+        output(["jsonl", "text:-"])
+    with pytest.raises(SinkError, match="No such file"):
+        output([f"jsonl:{tmp_path}/a", f"jsonl:{tmp_path}/b/c"])
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_two_sinks_get_the_same(tmp_path: Path) -> None:
+    memory = Memory()
+    into, out, _ = output(["text", f"jsonl:{tmp_path}/x.jsonl", memory])
+    send(into, open_record(), exec_record())
+    assert len(out.getvalue().splitlines()) == len((tmp_path / "x.jsonl").read_text().splitlines()) == len(memory.events) == 2
+    into.close()

@@ -1,0 +1,59 @@
+"""The wheel holds all that it needs, and works where there is no checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from house.markdown import ROOT
+
+PLACES = {
+    "generator/ebpfgen": "ebpfgen",
+    "runtime/ebpfrun": "ebpfrun",
+    "templates": "ebpfgen/_data/templates",
+    "specs": "ebpfgen/_data/specs",
+}
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    (file,) = folder.glob("ebpfgen-*.whl")
+    return file
+
+
+def tracked(folder: str) -> list[str]:
+    """The files of git below ``folder``."""
+    return run("git", "ls-files", folder, cwd=ROOT).split()
+
+
+@pytest.mark.slow
+def test_every_file_is_in_the_wheel(wheel: Path) -> None:
+    expected = {name.replace(source, target, 1) for source, target in PLACES.items() for name in tracked(source)}
+    there = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert expected <= there
+    assert "ebpfgen/spec.schema.json" in there
+    assert {name for name in there if "__pycache__" in name or name.startswith("build")} == set()
+
+
+@pytest.mark.slow
+def test_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel)
+    # Isolated, so that the checkout's own installation is only behind it, for the dependencies.
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); from ebpfgen import cli, data; assert data.root().is_relative_to({str(site)!r}); sys.exit(cli.main(sys.argv[1:]))"
+    command = [sys.executable, "-I", "-c", program]
+    assert '"$schema"' in run(*command, "schema", cwd=tmp_path)
+    run(*command, "new", "mine", cwd=tmp_path)
+    run(*command, "build", "specs/mine.yaml", cwd=tmp_path)
+    assert (tmp_path / "build/mine/manifest.json").is_file()

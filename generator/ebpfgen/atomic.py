@@ -10,9 +10,8 @@ def write_beside(path: Path, data: bytes) -> None:
     """Writes ``data`` beside ``path``, then renames. Raises OSError, with nothing changed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "wb") as file:
-            file.write(data)
-        os.replace(beside, path)
+        beside.write_bytes(data)
+        beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

@@ -32,14 +32,14 @@ from .btf_index import (
     UNION,
     VAR,
     VOLATILE,
-    BtfError,
     Index,
     Sections,
     make_index,
     text_of,
 )
-
-__all__ = ["Array", "Btf", "BtfError", "CType", "Enum", "Float", "FuncProto", "Fwd", "Index", "Int", "Member", "Ptr", "Struct", "Void"]
+from .btf_index import (
+    BtfError as BtfError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +372,7 @@ class Btf:
     def _params(self, at: int, count: int, budget: list[int]) -> str:
         params = self._proto(at, count).params
         return ", ".join("..." if p == ("...", 0) else self._declare(p[1], p[0], budget) for p in params) or "void"
+
 
 def _spelled(kind: int, name: str, flag: bool) -> str:
     word = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum", FWD: "union" if flag else "struct"}.get(kind)

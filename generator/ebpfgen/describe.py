@@ -7,7 +7,7 @@ Receives a kernel description and a thing's name, returns an :class:`Account`. W
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import fits, inputs, ir, model
@@ -48,8 +48,8 @@ class UnknownThing(EbpfgenError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``word`` as a spec writes it. ``fits``: the field type that takes it, "" when none does; ``write``: the expression to give it,
-    "" when that is the word. ``more``: where it lies, what to describe next."""
+    """``word`` as a spec writes it. ``fits``: the field type that takes it, "" when none does; ``write``: the expression to give
+    it, "" when that is the word. ``more``: where it lies, what to describe next."""
 
     word: str
     type: str
@@ -146,7 +146,8 @@ def _inputs(kernel: Description, found: inputs.Attachment) -> Iterator[Row]:
     if found.numbered and found.kind not in ("tp_btf", "fentry", "fexit"):
         yield Row(f"arg0 … arg{len(found.numbered) - 1}", "u64", "u64", "", "strings: str(arg0)" if found.space == "user" else "")
     if found.retval is not None:
-        yield _row("retval", result) if result else Row("retval", str(found.retval.type), "result" if found.kind == "tracepoint" else "i64")
+        unknown = Row("retval", str(found.retval.type), "result" if found.kind == "tracepoint" else "i64")
+        yield _row("retval", result) if result else unknown
 
 
 def _as_the_checker_has_it(value: Value, argument: ir.Expr) -> Value:
@@ -211,16 +212,21 @@ def _struct(kernel: Description, name: str) -> Account:
 def _no_struct(kernel: Description, name: str) -> UnknownThing:
     typedef = kernel.btf.find_typedef(name)
     if typedef is not None:
-        return UnknownThing(f"{name} is a typedef in this kernel, no struct: {kernel.btf.c_name(typedef)} is {_behind(kernel, typedef)}")
+        return UnknownThing(f"{name} is a typedef in this kernel, no struct: it stands for {_behind(kernel, typedef)}")
     if kernel.btf.find(name, Fwd) is not None:
         return UnknownThing(f"this kernel's types name struct {name}, but do not say what is in it")
     return UnknownThing(f"this kernel has no struct {name}", near_misses(name, kernel.btf.struct_names()))
 
 
 def _behind(kernel: Description, type_id: int) -> str:
+    """What a typedef stands for, in words."""
     found = kernel.btf.resolve(type_id)
-    if isinstance(found, Struct | Enum) and not found.name:
-        return f"{'an anonymous union' if isinstance(found, Struct) and found.union else 'an anonymous ' + type(found).__name__.lower()}"
+    if isinstance(found, Struct):
+        kind = "union" if found.union else "struct"
+        members = ", ".join(kernel.btf.member_names(found)[:6])
+        return f"{kind} {found.name}" if found.name else f"a {kind} without a name, of {members}"
+    if isinstance(found, Enum):
+        return f"enum {found.name}" if found.name else "an enum without a name"
     return getattr(found, "name", "") or f"a {type(found).__name__.lower()}"
 
 
@@ -238,22 +244,25 @@ def _enum(kernel: Description, name: str) -> Account:
 
 def as_text(account: Account) -> str:
     """Columns for people."""
-    table = [(*account.heads, "field type", "written as", "")] if any(r.fits for r in account.rows) else [(*account.heads, "", "", "")]
+    advice = ("field type", "written as") if any(r.fits for r in account.rows) else ("", "")
+    table = [(*account.heads, *advice, "")]
     table += [(r.word, r.type, r.fits, r.write, r.more) for r in account.rows]
     lines = [account.thing, *(f"  {line}" for line in account.about)]
     if account.rows:
         lines += ["", *columns(table, "  ")]
     if account.builtins:
         lines += ["", f"  everywhere: {' '.join(account.builtins)}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
-def columns(table: list[tuple[str, ...]], indent: str = "", widest: int = 48) -> list[str]:
+def columns(table: Sequence[tuple[str, ...]], indent: str = "", widest: int = 48) -> list[str]:
     """Rows with their columns aligned; a cell wider than ``widest`` pushes its own row only."""
     widths = [max((len(cell) for cell in column if len(cell) <= widest), default=0) for column in zip(*table, strict=True)]
     return [(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip() for row in table]
 
 
 def as_data(account: Account) -> dict[str, object]:
-    rows = [{"word": r.word, "type": r.type, "field_type": r.fits, "write": r.write or r.word, "more": r.more} for r in account.rows]
+    rows = [
+        {"word": r.word, "type": r.type, "field_type": r.fits, "write": r.write or r.word, "more": r.more} for r in account.rows
+    ]
     return {"thing": account.thing, "about": list(account.about), "rows": rows, "builtins": list(account.builtins)}

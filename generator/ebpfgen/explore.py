@@ -1,7 +1,7 @@
 """The commands that look at a kernel: ``find``, ``describe``, ``kernel capture``.
 
-Receives parsed flags, prints, returns the exit status; errors go up as :class:`~ebpfgen.problems.EbpfgenError`. Finding and describing
-is done elsewhere.
+Receives parsed flags, prints, returns the exit status; errors go up as :class:`~ebpfgen.problems.EbpfgenError`. Finding and
+describing is done elsewhere.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ def add_parsers(subparsers: Subparsers) -> None:
     find = subparsers.add_parser("find", help="list tracepoints and functions by name", description=_FIND)
     find.add_argument("pattern", metavar="PATTERN", help="for example 'tcp*', 'sched:*', 'fentry:vfs_*', 'struct:*sock*'")
     find.set_defaults(run=run_find)
-    describe = subparsers.add_parser("describe", help="show what a spec may use of an attach point or a type", description=_DESCRIBE)
-    describe.add_argument("thing", metavar="THING", help="for example tracepoint:sock:inet_sock_set_state, kprobe:tcp_connect, struct:sock")
+    words = "show what a spec may use of an attach point or a type"
+    describe = subparsers.add_parser("describe", help=words, description=_DESCRIBE)
+    describe.add_argument(
+        "thing", metavar="THING", help="for example tracepoint:sched:sched_switch, kprobe:tcp_connect or struct:sock"
+    )
     describe.set_defaults(run=run_describe)
     for command in (find, describe):
         command.add_argument("--kernel", metavar="FILE", type=Path, help="a captured kernel instead of the running one")
@@ -40,13 +43,13 @@ def add_parsers(subparsers: Subparsers) -> None:
     capture.set_defaults(run=run_capture)
 
 
-_FIND = """List attach points whose names match PATTERN: a glob over names, over CATEGORY:NAME, or over either behind a kind and a
-colon. Without *, ? and [ the pattern is looked for anywhere in the name. Kernel functions are listed as kprobes; kretprobe, fentry
-and fexit take the same."""
-_DESCRIBE = """Print the inputs of an attach point, the members of a struct (struct:NAME) or the constants of an enum (enum:NAME): names,
-types of the kernel, and the field type of a spec that takes them."""
-_CAPTURE = """Write types, tracepoints and functions of the running kernel to FILE, so that specs can be checked and built for it elsewhere
-(--kernel FILE). Needs root, to see the tracepoints."""
+_FIND = """List attach points whose names match PATTERN: a glob over names, over CATEGORY:NAME, or over either behind a kind and
+a colon. Without *, ? and [ the pattern is looked for anywhere in the name. Kernel functions are listed as kprobes; kretprobe,
+fentry and fexit take the same."""
+_DESCRIBE = """Print the inputs of an attach point, the members of a struct (struct:NAME) or the constants of an enum (enum:NAME):
+names, types of the kernel, and the field type of a spec that takes them."""
+_CAPTURE = """Write types, tracepoints and functions of the running kernel to FILE, so that specs can be checked and built for it
+elsewhere (--kernel FILE). Needs root, to see the tracepoints."""
 
 
 def run_find(args: argparse.Namespace) -> int:
@@ -68,7 +71,7 @@ def run_describe(args: argparse.Namespace) -> int:
     from .describe import as_data, as_text, describe
 
     account = describe(_kernel(args.kernel), args.thing)
-    print(json.dumps(as_data(account), indent=2) if args.format == "json" else as_text(account), end="" if args.format == "text" else "\n")
+    print(json.dumps(as_data(account), indent=2) if args.format == "json" else as_text(account))
     return 0
 
 

@@ -21,8 +21,8 @@ _Matches = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``name`` as a spec writes it (``tracepoint:sock:inet_sock_set_state``); ``note``: why it can't be attached, "" when nothing is known
-    against it."""
+    """``name`` as a spec writes it (``tracepoint:sock:inet_sock_set_state``); ``note``: why it can't be attached, "" when nothing
+    is known against it."""
 
     kind: str
     name: str
@@ -44,12 +44,11 @@ def find(kernel: Description, pattern: str) -> Finds:
     if kind not in _LISTS:
         kind, rest = "", pattern
     matches = _matcher(rest)
-    if kind == "tracepoint" or kernel.sees_tracepoints:
-        left_out: tuple[str, ...] = ()
-        kinds = (kind,) if kind else ("tracepoint", "tp_btf", "kprobe")
-    else:
+    kinds: tuple[str, ...] = (kind,) if kind else ("tracepoint", "tp_btf", "kprobe")
+    left_out: tuple[str, ...] = ()
+    if not kind and not kernel.sees_tracepoints:
+        kinds = ("tp_btf", "kprobe")
         left_out = ("tracepoints are left out: the kernel does not let this user see them (root can)",)
-        kinds = (kind,) if kind else ("tp_btf", "kprobe")
     rows = tuple(row for k in kinds for row in _LISTS[k](kernel, k, matches))
     if not rows:
         raise UnknownThing(f"nothing in this kernel matches {pattern!r}", _near(kernel, rest, kinds), *left_out)
@@ -111,5 +110,6 @@ def _notes(kernel: Description, rows: tuple[Row, ...]) -> Iterator[str]:
 
 def _near(kernel: Description, pattern: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
     wanted = re.sub(r"[*?\[\]]", "", pattern)
-    names = [row.name.partition(":")[2] for kind in kinds if kind not in _FUNCTIONS for row in _LISTS[kind](kernel, kind, bool)]
-    return near_misses(wanted, [*names, *(n.rpartition(":")[2] for n in names)]) if wanted else ()
+    begins = re.compile(re.escape(wanted[:2])).match  # a typing error is rarely in the first two letters, and functions are many
+    names = {row.name.rpartition(":")[2] for kind in kinds for row in _LISTS[kind](kernel, kind, begins)} if wanted else set()
+    return near_misses(wanted, sorted(names))

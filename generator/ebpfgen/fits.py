@@ -31,7 +31,8 @@ _NAMED = (  # name, type it must have, field type
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value of the kernel. ``type`` as C spells it, ``size`` in bytes; ``kind``: int, bool, pointer, array, enum, struct, other."""
+    """A value of the kernel. ``type`` as C spells it, ``size`` in bytes; ``kind``: int, bool, pointer, array, enum, struct,
+    other."""
 
     name: str
     type: str

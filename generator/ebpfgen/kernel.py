@@ -86,7 +86,8 @@ def running() -> Description:
 
 
 def from_file(path: str | Path) -> Description:
-    """A kernel that ``ebpfgen kernel capture`` wrote down. Raises MachineError when the file is not such a one, cut short or altered."""
+    """A kernel that ``ebpfgen kernel capture`` wrote down. Raises MachineError when the file is no such one, cut short or
+    altered."""
     from .kernel_capture import CaptureSource
     from .kernel_description import Description
 

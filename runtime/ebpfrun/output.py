@@ -26,8 +26,8 @@ from .summary import Tally, read_counters, summary
 class Output:
     """All that a run puts out.
 
-    ``sinks``: words as behind ``--sink``, or sink objects; none means a table on a terminal, text elsewhere. ``interval``: seconds
-    between metrics' readings, None for none before the end. ``count``: how many events are wanted in all.
+    ``sinks``: words as behind ``--sink``, or sink objects; none means a table on a terminal, text elsewhere. ``interval``:
+    seconds between metrics' readings, None for none before the end. ``count``: how many events are wanted in all.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class Output:
         self._metrics = Metrics(manifest, offset)
         self._tally = Tally(Counter(), Counter(), Counter())
         self._started = time.monotonic()
-        self._targets = _open_all(sinks, Context(manifest, Names(manifest.tables), stdout if stdout is not None else sys.stdout))
+        context = Context(manifest, Names(manifest.tables), stdout if stdout is not None else sys.stdout)
+        self._targets = _open_all(sinks, context)
 
     @property
     def events(self) -> dict[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
 from ebpfrun.manifest import Buckets, Counter, Event, Manifest, Metric, Slot, Struct
 
 OPEN = Event(
@@ -78,7 +79,10 @@ COUNTERS = tuple(
         ]
     )
 )
-TABLES = {"syscall": {0: "read", 1: "write"}, "flags:open": {1: "O_WRONLY", 2: "O_RDWR", 0o100: "O_CREAT", 0o2000000: "O_CLOEXEC"}}
+TABLES = {
+    "syscall": {0: "read", 1: "write"},
+    "flags:open": {1: "O_WRONLY", 2: "O_RDWR", 0o100: "O_CREAT", 0o2000000: "O_CLOEXEC"},
+}
 
 
 def manifest(

@@ -6,11 +6,12 @@ import struct
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ebpfrun.decode import TRUNCATED, UNREADABLE, Decoder, Record, clock_offset, marked
 from ebpfrun.errors import ArtefactError
 from ebpfrun.manifest import Event, Slot
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .conftest import OPEN, exec_record, manifest, open_record, put
 
@@ -83,8 +84,8 @@ def test_the_clocks_differ_by_the_offset() -> None:
 
 
 INTEGERS = {
-    "u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "i8": (1, True), "i16": (2, True), "i32": (4, True),
-    "i64": (8, True), "hex": (8, False), "timestamp": (8, False), "duration": (8, False), "bytes": (8, False), "pid": (4, False),
+    "u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "i8": (1, True), "i16": (2, True), "i32":
+    (4, True), "i64": (8, True), "hex": (8, False), "timestamp": (8, False), "duration": (8, False), "bytes": (8, False), "pid": (4, False),
     "tid": (4, False), "uid": (4, False), "gid": (4, False), "cpu": (4, False), "port": (2, False), "errno": (4, True),
     "result": (8, True), "signal": (4, True), "syscall": (8, True), "enum:x": (8, True), "flags:x|y": (8, False),
     "dev_t": (4, False), "ifindex": (4, False), "cgroup": (8, False),
@@ -116,7 +117,12 @@ def argv(strings: list[str]) -> tuple[bytes, list[str]]:
 TYPES = [*INTEGERS, "bool", "comm", "string(16)", "argv(64)", "ip", "mac"]
 
 
-@given(st.lists(st.sampled_from(TYPES), min_size=1, max_size=6).flatmap(lambda types: st.tuples(st.just(types), st.tuples(*map(encoded, types)))))  # fmt: skip
+RECORDS = st.lists(st.sampled_from(TYPES), min_size=1, max_size=6).flatmap(
+    lambda types: st.tuples(st.just(types), st.tuples(*map(encoded, types)))
+)
+
+
+@given(RECORDS)
 def test_every_type_comes_back(case: tuple[list[str], tuple[tuple[bytes, Any], ...]]) -> None:
     types, values = case
     slots, body = [], b""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ebpfrun.errors import ArtefactError
 from ebpfrun.manifest import Buckets, Metric, Slot, Struct
 from ebpfrun.metrics import Metrics, Reading, Sample, bounds, quantile
 from ebpfrun.names import Names
 from ebpfrun.sinks.people import histogram, reading_lines
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .conftest import LATENCY, OPENS, TABLES, Maps, latency_entry, manifest, opens_entry
 
@@ -112,11 +113,11 @@ def test_the_quantiles_bucket_holds_the_quantile(values: list[int], percent: int
 def test_a_histogram_as_people_see_it() -> None:
     sample = Sample((), 31_416, 26, tuple({3: 1, 4: 10, 5: 13, 10: 2}.get(i, 0) for i in range(64)))
     assert histogram("us", LOG2, sample) == [
-        "[8, 16)    1 |@@@@                                                |",
-        "[16, 32)  10 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@            |",
-        "[32, 64)  13 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@|",
+        "[8, 16)   1 |@@@@                                                |",
+        "[16, 32) 10 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@            |",
+        "[32, 64) 13 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@|",
         "… 4 empty buckets",
-        "[1K, 2K)   2 |@@@@@@@@                                            |",
+        "[1K, 2K)  2 |@@@@@@@@                                            |",
         "count 26, sum 31.4 ms, mean 1.21 ms, p50 in [32, 64), p90 in [32, 64), p99 in [1K, 2K)",
     ]
 
@@ -146,7 +147,8 @@ def test_rows_beyond_the_top_are_counted() -> None:
     ]
     assert reading_lines(Reading(OPENS, 0, None, []), NAMES) == ["opens: files opened (since the start): none", ""]
     total = OPENS._replace(key=None, unit="bytes")
-    assert reading_lines(Reading(total, 0, None, [Sample((), 4096)]), NAMES) == ["opens: files opened (since the start): 4.0 KiB", ""]
+    (line, _) = reading_lines(Reading(total, 0, None, [Sample((), 4096)]), NAMES)
+    assert line == "opens: files opened (since the start): 4.0 KiB"
 
 
 def test_labelled_histograms() -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ebpfrun.names import Cgroups, Memo, Names, cgroup_mount
-from ebpfrun.render import byte_size, duration, human, iso_time, json_text, printable, quantity, quoted
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ebpfrun.names import Cgroups, Memo, Names, cgroup_mount
+from ebpfrun.render import byte_size, duration, human, iso_time, json_text, printable, quantity, quoted
+
 TABLES = {
-    "flags:open": {1: "O_WRONLY", 2: "O_RDWR", 0o100: "O_CREAT", 0o4010000: "O_SYNC", 0o10000: "O_DSYNC", 0o200000: "O_DIRECTORY"},
+    "flags:open": {1: "O_WRONLY", 2: "O_RDWR", 0o100: "O_CREAT", 0o4010000: "O_SYNC", 0o10000: "O_DSYNC"},
     "flags:clone": {0x100: "CLONE_VM", 0x200: "CLONE_FS"},
     "flags:perm": {0: "NONE", 1: "X", 2: "W", 4: "R"},
     "enum:state": {1: "RUNNING", -1: "DEAD"},

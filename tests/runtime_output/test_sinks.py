@@ -11,6 +11,7 @@ import pty
 from pathlib import Path
 
 import pytest
+
 from ebpfrun.decode import Decoder
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Event, Manifest, Slot
@@ -23,8 +24,8 @@ from .conftest import EXEC, LATENCY, OPEN, OPENS, Maps, exec_record, latency_ent
 
 RECORDS = (
     open_record(time=1500, path=b"/etc/hosts")
-    + open_record(time=2_000_000_001, pid=1234, comm=b"a b", path=b"0123456789abcde", flags=0o101, result=-2, latency=999, marks=1)
-    + open_record(comm=b"x\x1b[2J", path=b"", result=-13, marks=2)
+    + open_record(time=2_000_000_001, pid=1234, comm=b"a b", path=b"0123456789abcde", flags=0o101, result=-2, latency=9, marks=1)
+    + open_record(comm=b"x\x1b[2J", path=b"", flags=0, result=-13, marks=2)
     + exec_record(b"ls\0-l\0two words\0")
 )
 BOTH = manifest(metrics=[LATENCY, OPENS])
@@ -46,7 +47,7 @@ def test_jsonl() -> None:
     )
     assert json.loads(lines[1]) == {
         "event": "open", "time": "2001-09-09T01:46:42.000000001Z", "pid": 1234, "comm": "a b", "path": "0123456789abcde",
-        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 999, "size": 4096, "truncated": ["path"],
+        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 9, "size": 4096, "truncated": ["path"],
     }  # fmt: skip
     third = json.loads(lines[2])
     assert (third["comm"], third["unreadable"], "truncated" in third) == ("x\x1b[2J", ["path"], False)
@@ -71,9 +72,8 @@ def test_an_event_without_fields() -> None:
 def test_text() -> None:
     assert written("text", RECORDS, BOTH).splitlines() == [
         "01:46:40.000001 open pid=12 comm=cat path=/etc/hosts flags=O_RDONLY|O_CLOEXEC result=3 latency=1.23ms size=4.0KiB",
-        '01:46:42.000000 open pid=1234 comm="a b" path=0123456789abcde… flags=O_WRONLY|O_CREAT result=ENOENT latency=999ns size=4.0KiB',
-        '01:46:40.000000 open pid=12 comm="x\\\\x1b[2J" path=<unreadable> flags=O_RDONLY|O_CLOEXEC result=EACCES latency=1.23ms'
-        " size=4.0KiB",
+        '01:46:42.000000 open pid=1234 comm="a b" path=0123456789abcde… flags=O_WRONLY|O_CREAT result=ENOENT latency=9ns size=4.0KiB',
+        '01:46:40.000000 open pid=12 comm="x\\x1b[2J" path=<unreadable> flags=O_RDONLY result=EACCES latency=1.23ms size=4.0KiB',
         'exec argv="ls -l \\"two words\\"" from=127.0.0.1',
     ]
 
@@ -82,8 +82,8 @@ def test_table_of_one_event() -> None:
     assert written("table", RECORDS[: 3 * len(open_record())], manifest([OPEN])).splitlines() == [
         "TIME               PID COMM         PATH             FLAGS              RESULT LATENCY     SIZE",
         "01:46:40.000001     12 cat          /etc/hosts       O_RDONLY|O_CLOEXEC      3 1.23 ms  4.0 KiB",
-        "01:46:42.000000   1234 a b          0123456789abcde… O_WRONLY|O_CREAT   ENOENT  999 ns  4.0 KiB",
-        "01:46:40.000000     12 x\\x1b[2J     <unreadable>     O_RDONLY|O_CLOEXEC EACCES 1.23 ms  4.0 KiB",
+        "01:46:42.000000   1234 a b          0123456789abcde… O_WRONLY|O_CREAT   ENOENT    9 ns  4.0 KiB",
+        "01:46:40.000000     12 x\\x1b[2J     <unreadable>     O_RDONLY           EACCES 1.23 ms  4.0 KiB",
     ]
 
 
@@ -106,7 +106,7 @@ def on_terminal(columns: int, lines: int, batches: list[bytes], of: Manifest) ->
 
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    with open(follower, "w", encoding="utf-8") as terminal:
+    with os.fdopen(follower, "w", encoding="utf-8") as terminal:
         sink = open_sink("table", Context(of, Names(of.tables), terminal))
         sent = b""
         for records in batches:
@@ -148,7 +148,8 @@ def test_csv_of_one_event() -> None:
         "time": "2001-09-09T01:46:40.000001500Z", "pid": "12", "comm": "cat", "path": "/etc/hosts", "flags": "O_RDONLY|O_CLOEXEC",
         "result": "3", "latency": "1234567", "size": "4096", "truncated": "", "unreadable": "",
     }  # fmt: skip
-    assert [(row["result"], row["truncated"], row["unreadable"]) for row in rows[1:]] == [("ENOENT", "path", ""), ("EACCES", "", "path")]
+    marks = [(row["result"], row["truncated"], row["unreadable"]) for row in rows[1:]]
+    assert marks == [("ENOENT", "path", ""), ("EACCES", "", "path")]
 
 
 def test_csv_has_a_header_before_any_event() -> None:
@@ -159,7 +160,8 @@ def test_csv_of_several_tables_needs_a_place_for_each(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"4 tables \(open, exec, latency.metric, opens.metric\).*--sink csv:demo/"):
         written("csv", b"", BOTH)
     written(f"csv:{tmp_path}/new/", RECORDS, BOTH)
-    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["exec.csv", "latency.metric.csv", "open.csv", "opens.metric.csv"]
+    files = sorted(p.name for p in (tmp_path / "new").iterdir())
+    assert files == ["exec.csv", "latency.metric.csv", "open.csv", "opens.metric.csv"]
     written(f"csv:{tmp_path}/x-{{}}.csv", RECORDS, BOTH)
     assert (tmp_path / "x-exec.csv").read_text() == "argv,from,truncated,unreadable\nls -l 'two words',127.0.0.1,,\n"
 
@@ -169,14 +171,15 @@ def test_metrics_in_jsonl_csv_and_memory(tmp_path: Path) -> None:
     readings = Metrics(BOTH, 0).totals(tracer)
     out, memory = io.StringIO(), Memory(Context(BOTH, Names(BOTH.tables), None))
     names = Names(BOTH.tables)
-    for sink in (open_sink("jsonl", Context(BOTH, names, out)), memory, open_sink(f"csv:{tmp_path}/", Context(BOTH, names, None))):
+    context = Context(BOTH, names, out)
+    for sink in (open_sink("jsonl", context), memory, open_sink(f"csv:{tmp_path}/", context)):
         sink.write(Batch([], readings))
         sink.close()
     latency, opens = map(json.loads, out.getvalue().splitlines())
     time = latency.pop("time")
     assert latency == {
-        "metric": "latency", "kind": "histogram", "unit": "us", "seconds": None, "labels": {"syscall": "write"}, "count": 3, "sum": 130,
-        "buckets": [[8, 16, 2], [64, 128, 1]],
+        "metric": "latency", "kind": "histogram", "unit": "us", "seconds": None, "labels": {"syscall": "write"}, "count": 3,
+        "sum": 130, "buckets": [[8, 16, 2], [64, 128, 1]],
     }  # fmt: skip
     assert (opens["labels"], opens["value"]) == ({"pid": 7, "comm": "cat"}, 5)
     assert memory.metrics == [{**latency, "time": time}, opens]
@@ -191,7 +194,7 @@ def test_memory_holds_typed_rows() -> None:
     memory.write(Batch(Decoder(BOTH, 10**18).decode(RECORDS, len(RECORDS))))
     assert memory.events[1] == {
         "event": "open", "time": 10**18 + 2_000_000_001, "pid": 1234, "comm": "a b", "path": "0123456789abcde",
-        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 999, "size": 4096, "truncated": ["path"],
+        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 9, "size": 4096, "truncated": ["path"],
     }  # fmt: skip
     assert memory.events[3] == {"event": "exec", "argv": ["ls", "-l", "two words"], "from": "127.0.0.1"}
 
@@ -205,16 +208,16 @@ def test_targets_that_cannot_be_opened(name: str, tmp_path: Path) -> None:
 
 
 def test_csv_into_a_full_disk_leaves_nothing_open() -> None:
-    before = os.listdir("/proc/self/fd")
+    before = {fd.name for fd in Path("/proc/self/fd").iterdir()}
     with pytest.raises(SinkError, match="No space left"):
         written("csv:/dev/full", b"", manifest([OPEN]))
-    assert os.listdir("/proc/self/fd") == before
+    assert {fd.name for fd in Path("/proc/self/fd").iterdir()} == before
 
 
 def test_a_closed_pipe_is_known_as_such() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w") as stdout:
+    with os.fdopen(writing, "w") as stdout:
         sink = open_sink("jsonl", Context(BOTH, Names({}), stdout))
         with pytest.raises(SinkError) as caught:
             sink.write(Batch(Decoder(BOTH, 0).decode(RECORDS, len(RECORDS))))
@@ -255,7 +258,7 @@ def test_a_non_blocking_standard_output_gets_everything() -> None:
     import threading
 
     reader = threading.Thread(target=drain)
-    with open(writing, "w") as stdout:
+    with os.fdopen(writing, "w") as stdout:
         sink = open_sink("jsonl", Context(BOTH, Names(BOTH.tables), stdout))
         reader.start()
         sink.write(Batch(Decoder(BOTH, 0).decode(big, len(big))))
@@ -266,7 +269,12 @@ def test_a_non_blocking_standard_output_gets_everything() -> None:
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("jsnl", "did you mean jsonl"), ("xml", "sinks are table, text, jsonl, csv"), ("", "there is no sink ''"), ("memory", "for a Python program")],
+    [
+        ("jsnl", "did you mean jsonl"),
+        ("xml", "sinks are table, text, jsonl, csv"),
+        ("", "there is no sink ''"),
+        ("memory", "for a Python program"),
+    ],
 )
 def test_words_that_name_no_sink(words: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

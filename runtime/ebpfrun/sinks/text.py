@@ -27,8 +27,10 @@ class TextLines:
         return " ".join(heads if lead is None else ["%s", *heads]), [self._text(slot.type) for slot in event.fields], lead
 
     def _text(self, type: str) -> Text:
+        if word(type) in ("comm", "string"):
+            return quoted
         text = human(type, self._names, space="")
-        if word(type) in ("comm", "string", "argv", "cgroup"):
+        if word(type) in ("argv", "cgroup"):
             return lambda value: quoted(text(value))
         return text
 

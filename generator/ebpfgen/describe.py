@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import fits, inputs, ir, model
 from .btf import Enum, FuncProto, Fwd, Struct
@@ -69,6 +69,8 @@ class Account:
 
 def describe(kernel: Description, thing: str) -> Account:
     """Raises UnknownThing with what was perhaps meant."""
+    if not thing.isprintable():
+        raise UnknownThing(f"{thing!r} is no name")
     kind, _, name = thing.partition(":")
     if kind in ("struct", "union"):
         return _struct(kernel, name)
@@ -81,8 +83,15 @@ def describe(kernel: Description, thing: str) -> Account:
         return describe(kernel, found[0])
     if found:
         raise UnknownThing(f"{thing!r} may be one of several: {' '.join(found)}")
-    near = near_misses(kind, [*inputs.KINDS, "struct", "enum"]) if name else ()
-    raise UnknownThing(f"{thing!r} is nothing that can be described", near, "things are " + ", ".join(THINGS))
+    near = near_misses(kind, [*inputs.KINDS, "struct", "enum"]) if name else _like(kernel, thing)
+    raise UnknownThing(f"{thing!r} is nothing that can be described", near, "" if near else "things are " + ", ".join(THINGS))
+
+
+def _like(kernel: Description, name: str) -> tuple[str, ...]:
+    """Things with a name like it. Functions are left out: they are many, and ``find`` is for them."""
+    raw = {n: f"tp_btf:{n}" for n in kernel.raw_tracepoints()}
+    structs = {n: f"struct:{n}" for n in kernel.btf.struct_names()}
+    return tuple((structs | raw)[near] for near in near_misses(name, [*raw, *structs]))
 
 
 def _called(kernel: Description, name: str) -> Iterator[str]:
@@ -136,13 +145,13 @@ def _tracepoints(kernel: Description) -> Iterable[tuple[str, str]]:
 
 def _inputs(kernel: Description, found: inputs.Attachment) -> Iterator[Row]:
     values, result = _values(kernel, found)
-    symbols = _symbolic(kernel, found) if found.kind == "tracepoint" else {}
+    known = _known_types(kernel, found)
     for name, argument in found.args.items():
         if found.retval is not None and found.kind == "tracepoint" and name == "ret":
             continue  # the same as retval
         value = values.get(name) or fits.from_text(name, str(argument.type), 8, False)
         row = _row(f"args.{name}", _as_the_checker_has_it(value, argument))
-        yield Row(row.word, row.type, f"enum:{symbols[name]}", "", row.more) if name in symbols else row
+        yield replace(row, fits=known[name], write="") if name in known else row
     if found.numbered and found.kind not in ("tp_btf", "fentry", "fexit"):
         yield Row(f"arg0 … arg{len(found.numbered) - 1}", "u64", "u64", "", "strings: str(arg0)" if found.space == "user" else "")
     if found.retval is not None:
@@ -174,15 +183,21 @@ def _values(kernel: Description, found: inputs.Attachment) -> tuple[dict[str, Va
     return values, fits.from_btf(kernel.btf, "retval", proto.result) if proto.result else None
 
 
-def _symbolic(kernel: Description, found: inputs.Attachment) -> dict[str, str]:
-    """Fields that the kernel prints by the names of an enum, with that enum: its name or a constant of it."""
-    text = kernel.source.format(str(found.target["category"]), str(found.target["name"])) or ""
-    enums = {}
+def _known_types(kernel: Description, found: inputs.Attachment) -> dict[str, str]:
+    """Field types of inputs whose name and type do not tell: system call numbers, and what the kernel prints by the names of
+    an enum (``enum:T``, T its name or a constant of it)."""
+    name = found.target.get("name")
+    if name in ("sys_enter", "sys_exit"):
+        return {"id": "syscall"}
+    if found.kind != "tracepoint":
+        return {}
+    text = kernel.source.format(str(found.target["category"]), str(name)) or ""
+    types = {}
     for field, number, constant in re.findall(r'__print_symbolic\(REC->(\w+), \{ (\d+), "(\w+)" \}', text):
         known = kernel.constant(constant)
         if known and known[0] == int(number):
-            enums[field] = known[1].name or constant
-    return enums
+            types[field] = f"enum:{known[1].name or constant}"
+    return types
 
 
 def _row(word: str, value: Value) -> Row:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 from . import manifest
-from .errors import EXIT_MACHINE, ArtefactError, EbpfrunError, UsageError
+from .errors import EXIT_BUG, EXIT_MACHINE, TRACEBACK, ArtefactError, EbpfrunError, UsageError
 
 BUILD = "build"
 SPECS = "specs"
@@ -67,42 +68,68 @@ def _of_spec(spec: str, out: str) -> str:
     """Builds if need be. The stem of a spec's file is its name: ebpfgen sees to that."""
     folder = os.path.join(out, os.path.splitext(os.path.basename(spec))[0])
     try:
-        from ebpfgen import freshness
+        import ebpfgen  # noqa: F401 - only whether it is there
     except ImportError:
         if _built_from(folder, spec):
             return folder
         raise ArtefactError(f"{spec}: {folder} was not built from it, and ebpfgen, which could, is not installed") from None
+    status, text = _in_child(lambda: _make_current(spec, out))
+    if status == EXIT_MACHINE and _built_from(folder, spec):
+        print(f"ebpfrun: {spec} can't be rebuilt here ({text}); {folder}, built from the same text, is used", file=sys.stderr)
+    elif status:
+        raise BuildError(text, status)
+    return folder
+
+
+def _make_current(spec: str, out: str) -> tuple[int, str]:
+    """Exit status and problems of bringing the artefact up to date."""
     from pathlib import Path
 
-    if freshness.current(Path(spec), Path(out)):
-        return folder
-    return _build(spec, out, folder)
+    from ebpfgen import freshness, problems
 
-
-def _build(spec: str, out: str, folder: str) -> str:
-    from pathlib import Path
-
-    from ebpfgen import pipeline, problems
-
-    print(f"ebpfrun: building {spec}", file=sys.stderr)
     try:
-        return str(pipeline.build_one(Path(spec), Path(out)))
+        if not freshness.current(Path(spec), Path(out)):
+            from ebpfgen import pipeline
+
+            print(f"ebpfrun: building {spec}", file=sys.stderr, flush=True)
+            pipeline.build_one(Path(spec), Path(out))
     except problems.EbpfgenError as error:
-        if error.exit_status == EXIT_MACHINE and _built_from(folder, spec):
-            print(
-                f"ebpfrun: {spec} can't be rebuilt here ({error}); {folder}, built from the same text, is used", file=sys.stderr
-            )
-            return folder
-        raise BuildError(str(error), error.exit_status) from None
+        return error.exit_status, str(error)
+    return 0, ""
+
+
+def _in_child(work: Callable[[], tuple[int, str]]) -> tuple[int, str]:
+    """Does ``work`` in a child, so that its memory is not ours, and in a process group of its own, so that Ctrl-C does not hit
+    the compiler: what is begun is finished, and the run then ends before it starts."""
+    come, go = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setpgid(0, 0)
+            status, text = work()
+            with open(go, "wb") as pipe:
+                pipe.write(text.encode("utf-8", "surrogateescape"))
+        except BaseException:
+            status = EXIT_BUG
+            if os.environ.get(TRACEBACK):
+                sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+    os.close(go)
+    with open(come, "rb") as pipe:
+        text = pipe.read().decode("utf-8", "surrogateescape")
+    _, ended = os.waitpid(pid, 0)
+    status = os.waitstatus_to_exitcode(ended)
+    if status < 0 or status == EXIT_BUG:
+        raise EbpfrunError(f"a bug of ebpfgen, or it was killed; `ebpfgen build` or {TRACEBACK}=1 in the environment show more")
+    return status, text
 
 
 def _built_from(folder: str, spec: str) -> bool:
     """Whether there is an artefact of the spec as it is now."""
-    import hashlib
-
     try:
         with open(spec, "rb") as file:
-            return manifest.read(folder).spec_sha256 == hashlib.sha256(file.read()).hexdigest()
+            return manifest.read(folder).spec_sha256 == manifest.sha256(file.read())
     except OSError as error:
         raise UsageError(f"{spec}: {error.strerror}") from None
     except ArtefactError:

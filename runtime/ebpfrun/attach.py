@@ -74,7 +74,7 @@ class Chooser:
             try:
                 chosen, reasons = self._choose(attach.plan)
             except _NoWayError as no:
-                raise AttachError(_no_way(attach, no.reasons)) from None
+                raise AttachError(_no_way(attach, no.reasons, self.manifest)) from None
             programs.update(dict.fromkeys(chosen))
             passed.extend(reasons)
         return Choice(tuple(programs), tuple(passed))
@@ -242,12 +242,13 @@ def _did_you_mean(near: list[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _no_way(attach: Attach, reasons: tuple[Reason, ...]) -> str:
-    tried = "; ".join(f"{r.program.text}: {r.why}" for r in reasons)
-    first = reasons[0].program
-    what = "can't be attached here" if len(reasons) == 1 else "none of its attach points can be attached here"
+def _no_way(attach: Attach, reasons: tuple[Reason, ...], manifest: Manifest) -> str:
+    tried = [f"{r.program.text}: {r.why}" for r in reasons]
+    tried += [f"{o.text}, left out when built: {o.why}" for o in manifest.left_out if o.probe == attach.probe]
+    what = "can't be attached here" if len(tried) == 1 else "none of its attach points can be attached here"
     hint = _hint(reasons)
-    return f"{first.file}:{first.line}: {attach.probe}: {what}: {tried}{f' (hint: {hint})' if hint else ''}"
+    first = reasons[0].program
+    return f"{first.file}:{first.line}: {attach.probe}: {what}: {'; '.join(tried)}{f' (hint: {hint})' if hint else ''}"
 
 
 def _hint(reasons: tuple[Reason, ...]) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .errors import EXIT_BUG, EXIT_OK, EbpfrunError
+from .errors import EXIT_BUG, EXIT_OK, TRACEBACK, EbpfrunError
 from .stop import Stop
 
 
@@ -20,10 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"ebpfrun: {error}")
         return error.exit_status
     except Exception as error:
-        if os.environ.get("EBPFRUN_TRACEBACK"):
+        if os.environ.get(TRACEBACK):
             raise
         _say(f"ebpfrun: a bug of ebpfrun, not of yours: {type(error).__name__}: {error}")
-        _say("Please report it with what EBPFRUN_TRACEBACK=1 in the environment makes it print.")
+        _say(f"Please report it with what {TRACEBACK}=1 in the environment makes it print.")
         return EXIT_BUG
 
 

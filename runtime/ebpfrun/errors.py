@@ -13,6 +13,8 @@ EXIT_MACHINE = 3
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
 EXIT_NOT_FOUND = 127  # as shells do for a command that isn't there
 
+TRACEBACK = "EBPFRUN_TRACEBACK"  # in the environment: bugs show where they are
+
 
 class EbpfrunError(Exception):
     """The root of what ebpfrun reports without a traceback. ``exit_status`` is the command's."""

@@ -8,6 +8,7 @@ The values are named tuples, not dataclasses: importing ``dataclasses`` costs as
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -147,6 +148,15 @@ class Counter(NamedTuple):
     of: str
 
 
+class LeftOut(NamedTuple):
+    """An attach point of the spec that the kernel it was built for does not have, and why: there is no program for it."""
+
+    probe: str
+    text: str
+    line: int
+    why: str
+
+
 class Manifest(NamedTuple):
     """``folder`` is where it was read; ``ring`` is the ring buffer's size in bytes, 0 without events."""
 
@@ -170,6 +180,7 @@ class Manifest(NamedTuple):
     attach: tuple[Attach, ...]
     counters: tuple[Counter, ...]
     tables: dict[str, dict[int, str]]
+    left_out: tuple[LeftOut, ...] = ()
 
     def path(self, file: str) -> str:
         return os.path.join(self.folder, file)
@@ -196,17 +207,23 @@ def read(folder: str) -> Manifest:
 
 def verify(manifest: Manifest, files: tuple[str, ...]) -> None:
     """Raises ArtefactError unless each of ``files`` is there with the content that was built."""
-    import hashlib
-
     for name in files:
         path = manifest.path(name)
         try:
             with open(path, "rb") as file:
-                digest = hashlib.sha256(file.read()).hexdigest()
+                digest = sha256(file.read())
         except OSError as error:
             raise ArtefactError(f"{path}: {error.strerror}; {REBUILD}") from None
         if digest != manifest.files.get(name):
             raise ArtefactError(f"{path}: not the file that was built (its sha256 differs from the manifest's); {REBUILD}")
+
+
+def sha256(data: bytes) -> str:
+    """By the interpreter's own module (3.12: _sha2, 3.11: _sha256): hashlib loads OpenSSL, 4 MB, for two small files."""
+    for module in ("_sha2", "_sha256", "hashlib"):
+        with contextlib.suppress(ImportError):
+            return str(__import__(module).sha256(data).hexdigest())
+    raise AssertionError("a Python without hashlib")
 
 
 class _Node:
@@ -292,6 +309,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         maps=n.list("maps", _map),
         programs=n.list("programs", _program),
         attach=n.list("attach", lambda a: Attach(a.text("probe"), a.number("line"), _plan(a.node("plan")))),
+        left_out=n.list("left_out", lambda o: LeftOut(o.text("probe"), o.text("text"), o.number("line"), o.text("why"))),
         counters=n.list("counters", lambda c: Counter(c.number("index"), c.text("kind"), c.text("of"))),
         tables=_tables(n.node("tables")),
     )

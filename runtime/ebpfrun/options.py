@@ -181,7 +181,9 @@ def _add_param(group: argparse._ActionsContainer, param: Param) -> None:
     try:
         group.add_argument(*flags, dest=f"param.{param.name}", default=None, **keywords)
     except argparse.ArgumentError:
-        raise ArtefactError(f"parameter {param.name} has the name of an option that ebpfrun has itself; rename it in the spec") from None
+        raise ArtefactError(
+            f"parameter {param.name} has the name of an option that ebpfrun has itself; rename it in the spec"
+        ) from None
 
 
 def _converter(param: Param) -> Callable[[str], Value]:

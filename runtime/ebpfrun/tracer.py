@@ -173,6 +173,8 @@ class Tracer:
             self._notice(f"attached {program.text} ({program.file}:{program.line})", False)
         for program, why in choice.passed:
             self._notice(f"passed over {program.text} ({program.file}:{program.line}): {why}", False)
+        for left in self.manifest.left_out:
+            self._notice(f"left out when built: {left.text} ({self.manifest.spec_file}:{left.line}): {left.why}", False)
         if not choice.programs:
             self._notice("nothing is attached: every attach point of this spec is optional and none is here", True)
 

@@ -114,6 +114,7 @@ def base(folder: Path) -> dict[str, Any]:
         "maps": [{"name": "calls", "type": "percpu_hash", "max_entries": 64, "key_size": 4, "value_size": 8}],
         "programs": [{"section": "?", "file": "getppid.yaml", "line": 20 + i, "text": f"{p['kind']}:{p['name']}", **p}
                      for i, p in enumerate(PROGRAMS)],
+        "left_out": [{"probe": "p0", "text": "tracepoint:left:out", "line": 5, "why": "not there"}],
         "counters": [{"index": 0, "kind": "produced", "of": "call"}, {"index": 1, "kind": "ring_full", "of": "call"}],
         "tables": {},
     }  # fmt: skip

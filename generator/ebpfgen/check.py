@@ -166,7 +166,7 @@ class _Checker:
                 return None
             found = found.partial
         scope = Scope(args=found.args, no_args=found.no_args, numbered=found.numbered, retval=found.retval, space=found.space,
-                      params=self.declared.params, maps=self.declared.maps, target=found.label)  # fmt: skip
+                      record=found.struct, params=self.declared.params, maps=self.declared.maps, target=found.label)  # fmt: skip
         return _Site(point, found, scope)
 
     def _task(self, site: _Site, task: model.Text | None) -> None:

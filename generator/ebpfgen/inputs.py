@@ -53,6 +53,7 @@ class Attachment:
     retval: ir.Expr | None = None
     space: ir.Space = "kernel"
     record: Tracepoint | None = None  # to be declared with fixed offsets
+    struct: btf.Struct | None = None  # whose members the args are
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def _tracepoint(text: model.Text, kind: str, rest: str, typer: Typer, params: di
     assert isinstance(struct, btf.Struct)
     args = {f.name: a for f in found.fields if (a := _record_field(f, struct, typer)) is not None}
     retval = replace(args["ret"], name="retval") if category == "raw_syscalls" and isinstance(args.get("ret"), ir.Input) else None
-    return Attachment(kind, target, section, f"struct {struct.name}", name, args, "this tracepoint has no fields", retval=retval)
+    return Attachment(kind, target, section, f"struct {struct.name}", name, args, "this tracepoint has no fields", retval=retval,
+                      struct=struct)  # fmt: skip
 
 
 def _near_tracepoint(kernel: Kernel, category: str, name: str) -> tuple[str, ...]:
@@ -128,7 +130,8 @@ def _fixed_field(found: TracepointField, typer: Typer) -> ir.Input:
         element = typer.btf.find("char" if array[1] == "char" else "unsigned char", btf.Int) or 0
         return ir.Input(ir.PlaceT(0, found.c_type, None, (element, int(array[2]))), f"ctx->{found.name}", f"args.{found.name}")
     if "*" in found.c_type:
-        return ir.Input(_pointer(found.c_type, typer, "kernel"), f"(void *)ctx->{found.name}", f"args.{found.name}")
+        pointer = _pointer(found.c_type, typer, "kernel")
+        return ir.Input(pointer, f"({_c_pointer(pointer, typer)})ctx->{found.name}", f"args.{found.name}")
     return ir.Input(ir.IntT(found.size * 8, found.signed), f"ctx->{found.name}", f"args.{found.name}")
 
 
@@ -159,10 +162,15 @@ def _syscall(found: Tracepoint, typer: Typer, target: dict[str, object], section
 def _syscall_argument(found: TracepointField, i: int, typer: Typer, use: tuple[btf.Struct, btf.Member]) -> ir.Input:
     name = f"args.{found.name}"
     if "*" in found.c_type:
-        return ir.Input(_pointer(found.c_type, typer, "user"), f"(void *)ctx->args[{i}]", name, (use,))
+        pointer = _pointer(found.c_type, typer, "user")
+        return ir.Input(pointer, f"({_c_pointer(pointer, typer)})ctx->args[{i}]", name, (use,))
     bits, signed = _number_type(found.c_type, typer)
     cast = "" if bits == 64 and not signed else f"({c_int(bits, signed)})"
     return ir.Input(ir.IntT(bits, signed), f"{cast}ctx->args[{i}]", name, (use,))
+
+
+def _c_pointer(kind: ir.PtrT, typer: Typer) -> str:
+    return f"{typer.btf.c_name(kind.target)} *" if kind.target else "void *"
 
 
 def _number_type(c_type: str, typer: Typer) -> tuple[int, bool]:

@@ -46,7 +46,8 @@ FUNCTIONS = ("str", "uptr", "kptr", "argv", "buf", "ip", "mac", "ntohs", "ntohl"
 @dataclass(slots=True)
 class Scope:
     """What names mean at one place. ``names``: variables; ``args``: inputs by name, or why there are none; ``numbered``:
-    arg0, arg1 …; ``space``: where plain numbers used as pointers point to; ``task``: "current", "none" or an expression."""
+    arg0, arg1 …; ``space``: where plain numbers used as pointers point to; ``record``: the struct whose members the args are, for
+    which other kernels may have others; ``task``: "current", "none" or an expression."""
 
     names: dict[str, ir.Expr] = field(default_factory=dict)
     args: Mapping[str, ir.Expr] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Scope:
     numbered: tuple[ir.Expr, ...] = ()
     retval: ir.Expr | None = None
     space: ir.Space = "kernel"
+    record: btf.Struct | None = None
     task: ir.Expr | str = "current"
     params: Mapping[str, ir.ParamInfo] = field(default_factory=dict)
     maps: Mapping[str, ir.MapInfo] = field(default_factory=dict)
@@ -192,8 +194,6 @@ class Typer:
                 options.append(ir.Const(ir.U64, 0))
                 absent.append(i)
                 failures.append(e)
-            except ExpressionError:
-                raise
         if len(absent) == len(options):
             raise failures[0]
         known = next(o for i, o in enumerate(options) if i not in absent)
@@ -203,7 +203,11 @@ class Typer:
         kinds = [o.type for o in options]
         if not all(_same_kind(kinds[0], k) for k in kinds):
             raise ExpressionError(written.at.problem("alternatives are of different types: " + ", ".join(map(str, kinds))))
-        return ir.FieldChoice(_widest(kinds), tuple(options), tuple(fields_of(o) for o in options))
+        fields = tuple(fields_of(o) for o in options)
+        for option, needs in zip(written.options[:-1], fields, strict=False):
+            if not needs:
+                raise ExpressionError(option.problem("no kernel lacks this, so what stands behind it in the list is never used"))
+        return ir.FieldChoice(_widest(kinds), tuple(options), fields)
 
 
 def text_at(value: ir.Expr) -> ir.StringAt:
@@ -270,20 +274,26 @@ def _how_to_make(kind: FieldType, value: ir.Expr) -> str:
 
 
 class _MissingMember(ExpressionError):
-    """A struct that the kernel has, without the member."""
+    """A struct that the kernel has, or a tracepoint's record, without the member."""
 
 
 def fields_of(value: ir.Expr) -> tuple[tuple[btf.Struct, btf.Member], ...]:
     """Every struct member on the way to ``value``."""
-    if isinstance(value, ir.Load):
-        own = tuple((s.owner, s.member) for s in value.steps if s.owner and s.member)
-        return fields_of(value.base) + own
-    if isinstance(value, (ir.Unary, ir.Cast)):
-        return fields_of(value.operand)
-    if isinstance(value, ir.StringAt):
-        return fields_of(value.pointer)
-    if isinstance(value, ir.Binary):
-        return fields_of(value.left) + fields_of(value.right)
+    match value:
+        case ir.Input(uses=uses):
+            return uses
+        case ir.Load(base=base, steps=steps):
+            return fields_of(base) + tuple((s.owner, s.member) for s in steps if s.owner and s.member)
+        case ir.Unary() | ir.Cast():
+            return fields_of(value.operand)
+        case ir.StringAt() | ir.Follow():
+            return fields_of(value.pointer)
+        case ir.Binary():
+            return fields_of(value.left) + fields_of(value.right)
+        case ir.IpOf() | ir.MacOf():
+            return fields_of(value.source)
+        case ir.Call(args=args):
+            return tuple(f for a in args for f in fields_of(a))
     return ()
 
 
@@ -473,11 +483,15 @@ class _Typing:
     def arg(self, node: expr.Member) -> ir.Expr:
         if node.name in self.scope.args:
             return self.scope.args[node.name]
+        if self.missing is not None and self.scope.record:
+            step = ir.Step(self.scope.record, btf.Member(node.name, 0, 0, 0), missing=True)
+            return ir.Load(self.missing, ir.Input(ir.PtrT("kernel", self.scope.record.id), "ctx", "args"), (step,), "args")
         if not self.scope.args:
             raise self.fail(node, f"args.{node.name}: {self.scope.no_args}")
         near = near_misses(node.name, self.scope.args)
         hint = "" if near else "there are " + ", ".join(self.scope.args)
-        raise self.fail(node, f"{self.scope.target} has no argument '{node.name}'", near, hint)
+        error = self.fail(node, f"{self.scope.target} has no argument '{node.name}'", near, hint)
+        raise _MissingMember(error.problem) if self.scope.record else error
 
     def entry_field(self, node: expr.Member, entry: ir.Lookup) -> ir.Expr:
         found = self.scope.maps[entry.map]

@@ -16,10 +16,23 @@ from ebpfgen import cli, schema
 SPEC_MD = ROOT / "docs" / "spec.md"
 EXAMPLES = blocks(SPEC_MD, "yaml")
 
-# What the examples speak of and the document does not define.
-DEFINED_ELSEWHERE = {"events": "  session: {fields: {duration: duration}}\n"}
-DEFINITIONS = ("params", "maps", "events", "metrics")
-PROBE = "probes:\n  - {on: tracepoint:sched:sched_process_exit, do: [{stop: true}]}\n"
+SECTIONS = ("params", "maps", "events", "metrics")
+SESSION = "  session: {fields: {duration: duration}}\n"  # the examples speak of it, none of them gives it
+
+# Probes that use what an example only declares: a spec must use what it declares.
+USES = {
+    "params": "where: $failed and $frequency > 1\n    stop: true",
+    "maps": """do:
+      - {set: "conns[1]", to: {born: nsecs}}
+      - {if: 1 in conns, delete: "conns[1]"}
+      - {add: "hits[1]", of: 1}""",
+    "events": "emit: open\n    with: {path: args.comm, flags: 0, result: 0, latency: 10ms}",
+    "metrics": """do:
+      - {count: opens}
+      - {observe: latency, of: 10ms, by: {syscall: 1}}
+      - {observe: sizes, of: 4KiB}
+      - {add: memory, of: 4KiB}""",
+}
 
 
 def keys_of(node: Any) -> Iterator[str]:
@@ -45,21 +58,27 @@ def head(block: Block) -> str:
     return block.text.split(":", 1)[0]
 
 
+def definitions(section: str) -> dict[str, str]:
+    """Name → text of what the document's examples declare in a section."""
+    text = "".join(block.text for block in EXAMPLES if head(block) == section) + (SESSION if section == "events" else "")
+    return {match[1]: match[0] for match in re.finditer(r"^  (\w+):.*\n(?:    .*\n)*", text, re.M)}
+
+
 def complete(example: Block, name: str) -> str:
-    """The example as a spec that can be built: with what the document's other examples define, where it uses that."""
+    """The example as a spec that can be built: with what it uses of other examples, or with a probe that uses it."""
     if head(example) == "ebpfgen":
         return example.text
     text = example.text
     if head(example) == "on":  # a probe's attach point
-        text = "probes:\n  - do: [{stop: true}]\n" + "".join(f"    {line}\n" for line in text.splitlines())
-    text = f"ebpfgen: 1\nname: {name}\nsummary: an example of the documentation\n" + text
-    given = set(re.findall(r"^\w+", text, re.M))
-    for key in DEFINITIONS:
-        if key not in given:
-            text += next(block.text for block in EXAMPLES if head(block) == key)
-        if key in DEFINED_ELSEWHERE:
-            text = re.sub(rf"^{key}:\n", lambda match, key=key: match[0] + DEFINED_ELSEWHERE[key], text, flags=re.M)
-    return text if given & {"probes", "spans"} else text + PROBE
+        text = "probes:\n  - stop: true\n" + "".join(f"    {line}\n" for line in text.splitlines())
+    if head(example) in SECTIONS:
+        text += f"probes:\n  - on: tracepoint:sched:sched_process_exit\n    {USES[head(example)]}\n"
+    else:
+        for section in ("params", "maps", "events"):
+            sign = r"\$" if section == "params" else r"\b"
+            used = [entry for name, entry in definitions(section).items() if re.search(rf"{sign}{name}\b", example.text)]
+            text += f"{section}:\n{''.join(used)}" if used else ""
+    return f"ebpfgen: 1\nname: {name}\nsummary: an example of the documentation\n{text}"
 
 
 def test_there_are_examples() -> None:

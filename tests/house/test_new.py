@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from workloads import Workloads
 
 from ebpfgen import cli, new
 
@@ -20,6 +25,20 @@ def test_the_starter_builds(folder: Path) -> None:
     assert cli.main(["new", "mine"]) == 0
     assert cli.main(["build", "specs/mine.yaml"]) == 0
     assert (folder / "build/mine/manifest.json").is_file()
+
+
+@pytest.mark.root
+@pytest.mark.kernel
+def test_the_starter_runs(folder: Path, workloads: Workloads, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.main(["new", "mine"])
+    monkeypatch.setenv("WORKLOAD_NOW", "1")
+    command = shlex.join(workloads.command("files", folder, 3, 2))
+    traced = [Path(sys.executable).with_name("ebpfrun"), "specs/mine.yaml", "--sink", "jsonl:rows", "-c", command]
+    truth = json.loads(subprocess.run(traced, check=True, capture_output=True).stdout)
+    rows = [json.loads(line) for line in (folder / "rows").read_text().splitlines()]
+    opened = [(row["path"], row["pid"]) for row in rows if row.get("event") == "opened"]
+    expected = [(entry["path"], truth["pid"]) for entry in truth["opens"]]
+    assert [row for row in opened if row[0].startswith(str(folder))][-5:] == expected  # before them it makes the files
 
 
 def test_the_first_line_leads_an_editor_to_the_schema(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -80,6 +81,23 @@ def test_the_first_tracer_builds(tmp_path: Path) -> None:
     spec = tmp_path / "killsnoop.yaml"
     spec.write_text(first_tracer().text, encoding="utf-8")
     assert cli.main(["build", str(spec), "--out", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.root
+@pytest.mark.kernel
+def test_the_first_tracer_shows_who_signalled_whom(tmp_path: Path) -> None:
+    (tmp_path / "killsnoop.yaml").write_text(first_tracer().text, encoding="utf-8")
+    command = "sh -c 'echo $$ >pid; kill -0 $$; kill -URG $$; kill -9 4194305 2>&-; exit 7'"  # above any pid
+    traced = [BIN / "ebpfrun", "killsnoop.yaml", "--sink", "jsonl:-", "-c", command]
+    done = subprocess.run(traced, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    own = int((tmp_path / "pid").read_text())
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["pid"], row["signal"], row["target"], row["result"]) for row in rows] == [
+        (own, 0, own, 0),
+        (own, "SIGURG", own, 0),
+        (own, "SIGKILL", 4194305, "ESRCH"),
+    ]
 
 
 def test_the_architecture_fits_on_two_pages_and_names_every_module() -> None:

@@ -41,7 +41,8 @@ def test_neither_package_imports_the_other() -> None:
 
 def test_one_door_to_c() -> None:
     doctors = {"doctor/calls.py", "doctor/software.py"}  # must work where libbpf or cffi does not
-    assert importers(RUNTIME, "cffi", "_cffi_backend", "ctypes", "importlib") - doctors == {"door.py"}
+    outside = importers(RUNTIME, "cffi", "_cffi_backend", "ctypes", "importlib") - doctors
+    assert outside <= {"door.py"}  # which executes an artefact's binding, and that imports _cffi_backend
     assert importers(GENERATOR, "cffi", "_cffi_backend", "ctypes") <= {"emit_binding.py"}
 
 

@@ -8,6 +8,9 @@
 #ifndef WAKE_UP
 #define WAKE_UP 0 /* libbpf's default: wake the reader when it has caught up */
 #endif
+#ifndef RING
+#define RING (1 << 20)
+#endif
 
 struct trace_event_raw_sys_enter {
 	unsigned long args[6];
@@ -32,7 +35,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, RING);
 } events SEC(".maps");
 
 char LICENSE[] SEC("license") = "GPL";

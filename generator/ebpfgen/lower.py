@@ -261,7 +261,7 @@ class _Function:
                 store(f"{e}->{name}", slot.type)
             for pad in event.layout.padding:
                 self.emit(f"__builtin_memset({e}->{pad.name}, 0, sizeof({e}->{pad.name}));")
-            self.emit(f"submit({e});")
+            self.emit(f"submit({e}, sizeof(*{e}));")
         self.block(f"if ({e})", filled, [self.count("ring_full", event.name)])
 
     # Metrics

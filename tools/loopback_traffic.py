@@ -22,9 +22,7 @@ MOST = 12_000  # connections: an hour's worth, in case nobody ends us
 
 def connections_opened() -> int:
     """TCP connections opened or accepted since boot in this network namespace."""
-    names, values = (
-        line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:")
-    )
+    names, values = (line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:"))
     counts = dict(zip(names, values, strict=True))
     return int(counts["ActiveOpens"]) + int(counts["PassiveOpens"])
 

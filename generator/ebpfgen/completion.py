@@ -46,7 +46,7 @@ complete -o default -F _ebpfgen_complete ebpfgen
 complete -o default -o plusdirs -F _ebpfgen_complete ebpfrun
 """
 
-ZSH = 'autoload -Uz +X compinit bashcompinit\n(( ${+functions[compdef]} )) || compinit\nbashcompinit\n'
+ZSH = "autoload -Uz +X compinit bashcompinit\n(( ${+functions[compdef]} )) || compinit\nbashcompinit\n"
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house.markdown import ROOT, Block, blocks
 
 from ebpfgen import cli, schema
+from house.markdown import ROOT, Block, blocks
 
 SPEC_MD = ROOT / "docs" / "spec.md"
 EXAMPLES = blocks(SPEC_MD, "yaml")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house.markdown import ROOT
 
 from ebpfgen import cli
+from house.markdown import ROOT
 
 GENERATOR = ROOT / "generator" / "ebpfgen"
 RUNTIME = ROOT / "runtime" / "ebpfrun"

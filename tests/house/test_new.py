@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from workloads import Workloads
 
 from ebpfgen import cli, new
+from workloads import Workloads
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_starter_runs(folder: Path, workloads: Workloads, monkeypatch: pytes
     cli.main(["new", "mine"])
     monkeypatch.setenv("WORKLOAD_NOW", "1")
     command = shlex.join(workloads.command("files", folder, 3, 2))
-    traced = [Path(sys.executable).with_name("ebpfrun"), "specs/mine.yaml", "--sink", "jsonl:rows", "-c", command]
+    traced = [str(Path(sys.executable).with_name("ebpfrun")), "specs/mine.yaml", "--sink", "jsonl:rows", "-c", command]
     truth = json.loads(subprocess.run(traced, check=True, capture_output=True).stdout)
     rows = [json.loads(line) for line in (folder / "rows").read_text().splitlines()]
     opened = [(row["path"], row["pid"]) for row in rows if row.get("event") == "opened"]

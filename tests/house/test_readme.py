@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from house.markdown import ROOT, Block, blocks
 
 from ebpfgen import cli
 from ebpfgen.loader import load_path
+from house.markdown import ROOT, Block, blocks
 
 README = ROOT / "README.md"
 BIN = Path(sys.executable).parent
@@ -88,7 +88,7 @@ def test_the_first_tracer_builds(tmp_path: Path) -> None:
 def test_the_first_tracer_shows_who_signalled_whom(tmp_path: Path) -> None:
     (tmp_path / "killsnoop.yaml").write_text(first_tracer().text, encoding="utf-8")
     command = "sh -c 'echo $$ >pid; kill -0 $$; kill -URG $$; kill -9 4194305 2>&-; exit 7'"  # above any pid
-    traced = [BIN / "ebpfrun", "killsnoop.yaml", "--sink", "jsonl:-", "-c", command]
+    traced = [str(BIN / "ebpfrun"), "killsnoop.yaml", "--sink", "jsonl:-", "-c", command]
     done = subprocess.run(traced, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 7, done.stderr
     own = int((tmp_path / "pid").read_text())

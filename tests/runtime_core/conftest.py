@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 import pytest
+
 from ebpfgen.emit_binding import binding
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,11 @@ def artefact(built: Path, tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir(exist_ok=True)
         for file in ("getppid.so", "getppid_cffi.py"):
             shutil.copy(built / file, folder)
-        manifest = {**base(folder), "attach": [{"probe": f"p{i}", "line": 10 + i, "plan": p} for i, p in enumerate(plans)], **changes}
+        manifest = {
+            **base(folder),
+            "attach": [{"probe": f"p{i}", "line": 10 + i, "plan": p} for i, p in enumerate(plans)],
+            **changes,
+        }
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return folder
 

@@ -19,6 +19,8 @@ from .typer import c_int
 
 STACK_VALUE = 256
 """Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map (the BPF stack has 512)."""
+COPIED_TEXT = 128
+"""Bytes of text in a map that are copied whole; clang turns longer copies into long code."""
 RESERVED = frozenset(
     {"ctx", "e", "span", "key", "done", "pid_tgid", "uid_gid", "now", "task", "config", "events", "counters", "count"}
 )
@@ -134,6 +136,9 @@ class _Function:
                 self.lines += ["else", f"\t{otherwise[0]}"]
             return
         self.lines += [f"{head} {{", *(f"\t{line}" for line in lines)]
+        if otherwise and otherwise[0].startswith("if (") and all(line.startswith(("\t", "}")) for line in otherwise[1:]):
+            self.lines += [f"}} else {otherwise[0]}", *otherwise[1:]]
+            return
         if otherwise:
             self.lines += ["} else {", *(f"\t{line}" for line in otherwise)]
         self.lines.append("}")
@@ -212,7 +217,7 @@ class _Function:
 
     def _if(self, s: ir.If) -> None:
         parts = _conjuncts(s.condition)
-        if s.otherwise or len(parts) == 1:
+        if s.otherwise or len(parts) == 1 or self._plain(parts[1:]):
             test = self.value(s.condition)
             with self.captured() as then:
                 self._learn(s.condition)
@@ -229,10 +234,16 @@ class _Function:
         with self.captured() as then:
             self._learn(parts[0])
             self._if(ir.If(rest, s.then))
-        if len(then) == 2 and then[0].startswith("if (") and not then[0].endswith("{"):
-            self.lines += [f"if ({_operand(test)} && {_operand(then[0][4:-1])})", then[1]]
-            return
         self.block(f"if ({test})", then)
+
+    def _plain(self, conditions: list[ir.Expr]) -> bool:
+        """Whether they can be said without lines before them."""
+        taken = dict(self.taken)
+        with self.captured() as lines:
+            for condition in conditions:
+                self.value(condition)
+        self.taken = taken
+        return not lines
 
     def _learn(self, condition: ir.Expr) -> None:
         """Behind ``key in map`` the entry is known to be there."""
@@ -400,12 +411,9 @@ class _Function:
         key = self._key(info.key, s.keys)
         self.emit(f"{c_of(info.value)} *span = bpf_map_lookup_elem(&{s.span}_in_flight, {key});")
         if s.count_unpaired:
-            lines = (
-                [self.count("unpaired", s.span)]
-                if self.program.filtered
-                else [f"if (!config.filter_on)\n\t\t{self.count('unpaired', s.span)}"]
-            )
-            self.lines += ["if (!span) {", *(f"\t{line}" for line in lines), "\treturn 0;", "}"]
+            counted = self.count("unpaired", s.span)
+            lines = [counted] if self.program.filtered else ["if (!config.filter_on)", f"\t{counted}"]
+            self.block("if (!span)", [*lines, "return 0;"])
         else:
             self.block("if (!span)", ["return 0;"])
         self.exit = "goto done;"
@@ -883,16 +891,19 @@ class _Function:
 
     def _prepare_text(self, v: ir.Expr, event: ir.EventInfo | None, name: str) -> Store:
         where, space = self._text_source(v)
-        helper = f"read_{space}_string"
-        self.whole.helpers.add(helper)
-        self.whole.counters.name("faulted", self._owner(event, name))
-        counter = self.whole.counters.name("truncated", self._owner(event, name))
-        limit = v.type.size if isinstance(v.type, ir.StringT) and isinstance(v, ir.StringAt) else 0
+        assert isinstance(v.type, ir.StringT)
+        length = v.type.size
 
         def store(to: str, kind: FieldType) -> None:
-            size = f"sizeof({to})" if not limit or limit >= kind.size else str(limit)
+            if isinstance(v, (ir.Kept, ir.Lookup)) and length <= min(kind.size, COPIED_TEXT):
+                self.emit(f"__builtin_memcpy({to}, {where}, {length});")
+                return
+            helper = f"read_{space}_string"
+            self.whole.helpers.add(helper)
             faulted = self.whole.counters.name("faulted", self._owner(event, name))
-            self.emit(self._mark(event, name, f"{helper}({to}, {size}, {where}, {counter}, {faulted})"))
+            truncated = self.whole.counters.name("truncated", self._owner(event, name))
+            size = str(length) if isinstance(v, ir.StringAt) and 0 < length < kind.size else f"sizeof({to})"
+            self.emit(self._mark(event, name, f"{helper}({to}, {size}, {where}, {truncated}, {faulted})"))
 
         return store
 

@@ -117,7 +117,7 @@ _NAMES_OF = {Struct: (STRUCT, UNION), Enum: (ENUM, ENUM64), Int: (INT,), Float: 
 _QUALIFIERS = {CONST: "const", VOLATILE: "volatile", RESTRICT: "restrict"}
 _TRANSPARENT = frozenset({TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, VAR, DECL_TAG, TYPE_TAG})
 _MOST_HOPS = 64  # typedefs and qualifiers in a row; kernels have fewer than ten
-_MOST_DECLARED = 4096  # types spelled in one declaration
+_MOST_DECLARED = 256  # types spelled in one declaration
 
 
 class Btf:
@@ -346,7 +346,7 @@ class Btf:
 
     def _declare(self, type_id: int, inner: str, budget: list[int]) -> str:
         budget[0] -= 1
-        if budget[0] < 0 or len(inner) > _MOST_DECLARED:
+        if budget[0] < 0:
             raise BtfError(f"BTF: type {type_id} is part of a declaration without end")
         if type_id == 0:
             return _joined("void", inner)
@@ -359,8 +359,7 @@ class Btf:
             return f"{_QUALIFIERS[kind]} {self._declare(target, inner, budget)}"
         if kind == PTR:
             around = target and self._type(target)[1] in (ARRAY, FUNC_PROTO)
-            pointer = f"*{' ' if inner[:1].isalpha() and inner.startswith(tuple(_QUALIFIERS.values())) else ''}{inner}"
-            return self._declare(target, f"({pointer})" if around else pointer, budget)
+            return self._declare(target, f"(*{inner})" if around else f"*{inner}", budget)
         if kind == ARRAY:
             return self._declare(self._words[at + 3], f"{inner}[{self._words[at + 5]}]", budget)
         if kind == FUNC_PROTO:

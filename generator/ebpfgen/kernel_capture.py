@@ -119,15 +119,15 @@ class CaptureSource:
             raise MachineError(f"{self._path}: no captured kernel; 'ebpfgen kernel capture FILE' makes one")
         if first != _FIRST + _VERSION:
             raise MachineError(f"{self._path}: of format {first[len(_FIRST) :][:20]!r}, this ebpfgen reads format {_VERSION!r}")
-        digest, body = rest[:_DIGEST], rest[_DIGEST + 1 :]
-        if hashlib.sha256(body).hexdigest().encode() != digest:
+        digest, body = rest[: _DIGEST + 1], rest[_DIGEST + 1 :]
+        if hashlib.sha256(body).hexdigest().encode() + b"\n" != digest:
             raise self._altered("its digest is of other bytes")
         line, _, sections = body.partition(b"\n")
         try:
             header = json.loads(line)
         except ValueError:
             raise self._altered("its head can't be read") from None
-        return digest.decode(), header, sections
+        return digest.decode().strip(), header, sections
 
     def _cut(self, sizes: list[tuple[str, int, int]], body: bytes) -> dict[str, tuple[bytes, int]]:
         found = {}

@@ -17,6 +17,8 @@ def put(text: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         # What could not be written must not be tried again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
         if not isinstance(error, BrokenPipeError):
             raise MachineError(f"standard output: {error.strerror}") from None

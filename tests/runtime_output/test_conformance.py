@@ -17,7 +17,7 @@ class FileSink(SinkConformance):
     def open(self, folder: Path) -> Sink:
         return open_sink(f"{self.name}:{folder / 'out'}", context(self.several))
 
-    def broken(self, folder: Path) -> Sink | None:  # noqa: ARG002
+    def broken(self, folder: Path) -> Sink | None:
         return open_sink(f"{self.name}:/dev/full", context(self.several))
 
     def lines(self, folder: Path) -> list[str]:
@@ -53,7 +53,7 @@ class TestCsv(FileSink):
         with (folder / "out").open(newline="") as file:
             return len(list(csv.DictReader(file)))
 
-    def broken(self, folder: Path) -> Sink | None:  # noqa: ARG002
+    def broken(self, folder: Path) -> Sink | None:
         return None  # its header fails already when it is opened: test_sinks
 
 
@@ -69,9 +69,9 @@ class TestCsvFolder(TestCsv):
 
 
 class TestMemory(SinkConformance):
-    def open(self, folder: Path) -> Sink:  # noqa: ARG002
+    def open(self, folder: Path) -> Sink:
         self.sink = Memory(context())
         return self.sink
 
-    def stored(self, folder: Path) -> int:  # noqa: ARG002
+    def stored(self, folder: Path) -> int:
         return len(self.sink.events)

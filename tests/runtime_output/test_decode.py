@@ -84,11 +84,12 @@ def test_the_clocks_differ_by_the_offset() -> None:
 
 
 INTEGERS = {
-    "u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "i8": (1, True), "i16": (2, True), "i32":
-    (4, True), "i64": (8, True), "hex": (8, False), "timestamp": (8, False), "duration": (8, False), "bytes": (8, False), "pid": (4, False),
-    "tid": (4, False), "uid": (4, False), "gid": (4, False), "cpu": (4, False), "port": (2, False), "errno": (4, True),
-    "result": (8, True), "signal": (4, True), "syscall": (8, True), "enum:x": (8, True), "flags:x|y": (8, False),
-    "dev_t": (4, False), "ifindex": (4, False), "cgroup": (8, False),
+    "u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "i8": (1, True), "i16": (2, True),
+    "i32": (4, True), "i64": (8, True), "hex": (8, False), "timestamp": (8, False), "duration": (8, False),
+    "bytes": (8, False),
+    "pid": (4, False), "tid": (4, False), "uid": (4, False), "gid": (4, False), "cpu": (4, False), "port": (2, False),
+    "errno": (4, True), "result": (8, True), "signal": (4, True), "syscall": (8, True), "enum:x": (8, True),
+    "flags:x|y": (8, False), "dev_t": (4, False), "ifindex": (4, False), "cgroup": (8, False),
 }  # fmt: skip
 NO_NUL = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4)
 

@@ -24,7 +24,9 @@ from .conftest import EXEC, LATENCY, OPEN, OPENS, Maps, exec_record, latency_ent
 
 RECORDS = (
     open_record(time=1500, path=b"/etc/hosts")
-    + open_record(time=2_000_000_001, pid=1234, comm=b"a b", path=b"0123456789abcde", flags=0o101, result=-2, latency=9, marks=1)
+    + open_record(
+        time=2_000_000_001, pid=123, comm=b"a b", path=b"0123456789abcde", flags=0o101, result=-2, latency=9, size=0, marks=1
+    )
     + open_record(comm=b"x\x1b[2J", path=b"", flags=0, result=-13, marks=2)
     + exec_record(b"ls\0-l\0two words\0")
 )
@@ -46,8 +48,8 @@ def test_jsonl() -> None:
         '"flags": "O_RDONLY|O_CLOEXEC", "result": 3, "latency": 1234567, "size": 4096}'
     )
     assert json.loads(lines[1]) == {
-        "event": "open", "time": "2001-09-09T01:46:42.000000001Z", "pid": 1234, "comm": "a b", "path": "0123456789abcde",
-        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 9, "size": 4096, "truncated": ["path"],
+        "event": "open", "time": "2001-09-09T01:46:42.000000001Z", "pid": 123, "comm": "a b", "path": "0123456789abcde",
+        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 9, "size": 0, "truncated": ["path"],
     }  # fmt: skip
     third = json.loads(lines[2])
     assert (third["comm"], third["unreadable"], "truncated" in third) == ("x\x1b[2J", ["path"], False)
@@ -72,7 +74,7 @@ def test_an_event_without_fields() -> None:
 def test_text() -> None:
     assert written("text", RECORDS, BOTH).splitlines() == [
         "01:46:40.000001 open pid=12 comm=cat path=/etc/hosts flags=O_RDONLY|O_CLOEXEC result=3 latency=1.23ms size=4.0KiB",
-        '01:46:42.000000 open pid=1234 comm="a b" path=0123456789abcde… flags=O_WRONLY|O_CREAT result=ENOENT latency=9ns size=4.0KiB',
+        '01:46:42.000000 open pid=123 comm="a b" path=0123456789abcde… flags=O_WRONLY|O_CREAT result=ENOENT latency=9ns size=0B',
         '01:46:40.000000 open pid=12 comm="x\\x1b[2J" path=<unreadable> flags=O_RDONLY result=EACCES latency=1.23ms size=4.0KiB',
         'exec argv="ls -l \\"two words\\"" from=127.0.0.1',
     ]
@@ -82,7 +84,7 @@ def test_table_of_one_event() -> None:
     assert written("table", RECORDS[: 3 * len(open_record())], manifest([OPEN])).splitlines() == [
         "TIME               PID COMM         PATH             FLAGS              RESULT LATENCY     SIZE",
         "01:46:40.000001     12 cat          /etc/hosts       O_RDONLY|O_CLOEXEC      3 1.23 ms  4.0 KiB",
-        "01:46:42.000000   1234 a b          0123456789abcde… O_WRONLY|O_CREAT   ENOENT    9 ns  4.0 KiB",
+        "01:46:42.000000    123 a b          0123456789abcde… O_WRONLY|O_CREAT   ENOENT    9 ns      0 B",
         "01:46:40.000000     12 x\\x1b[2J     <unreadable>     O_RDONLY           EACCES 1.23 ms  4.0 KiB",
     ]
 
@@ -193,8 +195,8 @@ def test_memory_holds_typed_rows() -> None:
     memory = Memory(Context(BOTH, Names(BOTH.tables), None))
     memory.write(Batch(Decoder(BOTH, 10**18).decode(RECORDS, len(RECORDS))))
     assert memory.events[1] == {
-        "event": "open", "time": 10**18 + 2_000_000_001, "pid": 1234, "comm": "a b", "path": "0123456789abcde",
-        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 9, "size": 4096, "truncated": ["path"],
+        "event": "open", "time": 10**18 + 2_000_000_001, "pid": 123, "comm": "a b", "path": "0123456789abcde",
+        "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 9, "size": 0, "truncated": ["path"],
     }  # fmt: skip
     assert memory.events[3] == {"event": "exec", "argv": ["ls", "-l", "two words"], "from": "127.0.0.1"}
 

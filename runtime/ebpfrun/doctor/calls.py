@@ -78,8 +78,9 @@ def perf_event(
     attr = struct.pack("=IIQQQQQ", type, _ATTR_SIZE, config, frequency or period, 0, 0, flags)
     attr += struct.pack("=IIQQ", 0, 0, _address(text) if config1 else 0, config2)
     buffer = ctypes.create_string_buffer(attr.ljust(_ATTR_SIZE, b"\0"), _ATTR_SIZE)
+    number = _NUMBERS[os.uname().machine][1]
     close_on_exec = ctypes.c_ulong(8)  # PERF_FLAG_FD_CLOEXEC
-    return _syscall(_NUMBERS[os.uname().machine][1], buffer, ctypes.c_int(pid), ctypes.c_int(cpu), ctypes.c_int(-1), close_on_exec)
+    return _syscall(number, buffer, ctypes.c_int(pid), ctypes.c_int(cpu), ctypes.c_int(-1), close_on_exec)
 
 
 def set_program(event: int, program: int) -> None:

@@ -47,7 +47,7 @@ def checks(rights: Rights) -> list[Check]:
         _tried(KERNEL, "tracefs", rights, _tracefs, BUILD, remedy=f"mount -t tracefs tracefs {TRACING}"),
         Check(KERNEL, "bpffs", "info", f"mounted at {BPFFS}" if os.path.ismount(BPFFS) else "not mounted, nor needed"),
         _lockdown(),
-        _sysctl("bpf_jit_enable", "/proc/sys/net/core/bpf_jit_enable", {"0": "off: programs run several times slower", "1": "on"}),
+        _sysctl("bpf_jit_enable", "/proc/sys/net/core/bpf_jit_enable", {"0": "off: programs run slower", "1": "on"}),
         _sysctl("unprivileged_bpf_disabled", "/proc/sys/kernel/unprivileged_bpf_disabled", {}),
         _sysctl("perf_event_paranoid", "/proc/sys/kernel/perf_event_paranoid", {}),
         _sysctl("kptr_restrict", "/proc/sys/kernel/kptr_restrict", {"2": "kernel addresses are hidden from everyone"}),

@@ -190,6 +190,7 @@ def _bpf_data(checked: ir.CheckedSpec, lowerer: Lowerer, bodies: list[list[str]]
             "wanted_task": "wanted_task" in helpers,
             "submit": "submit" in helpers,
             "ip_of_v4": "ip_of_v4" in helpers,
+            "same_text": "same_text" in helpers,
             "read": bool(strings or buffers or "read_argv" in helpers),
             "strings": strings,
             "buffers": buffers,

@@ -314,9 +314,18 @@ class StringTest:
     prefix: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StringIsParam:
+    """``left`` equals the text of a parameter."""
+
+    type: BoolT
+    left: Expr
+    param: ParamValue
+
+
 Expr = (
     Const | Text | Local | Kept | Builtin | ParamValue | Input | Load | Follow | Unary | Binary | Conditional | Cast | Lookup
-    | InMap | OneOf | FieldChoice | Exists | StringAt | BufferAt | ArgvAt | IpOf | MacOf | Call | StringTest
+    | InMap | OneOf | FieldChoice | Exists | StringAt | BufferAt | ArgvAt | IpOf | MacOf | Call | StringTest | StringIsParam
 )  # fmt: skip
 
 # Statements --------------------------------------------------------------------------------------------------------------
@@ -381,6 +390,13 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """The common filters: ends the program for a task that is not wanted. ``task``: whose, None for the current one."""
+
+    task: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
 class Where:
     """Ends the program where the condition is false."""
 
@@ -407,7 +423,7 @@ class SpanEnd:
     count_unpaired: bool
 
 
-Statement = Let | Emit | Measure | MapSet | MapAdd | MapDelete | If | Stop | Where | SpanStart | SpanEnd
+Statement = Let | Emit | Measure | MapSet | MapAdd | MapDelete | If | Stop | Filter | Where | SpanStart | SpanEnd
 
 # The whole ---------------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from . import btf, ir
+from .bodies import walk
 from .cdecl import OTHER, TypeDeclarations
 from .fieldtypes import FieldType
 from .layout import Slot, StructLayout
@@ -108,8 +109,6 @@ class _Function:
     # Text
 
     def lower(self) -> list[str]:
-        if self.program.filtered:
-            self._filter()
         self.statements(self.program.body)
         if not self.lines or self.lines[-1] != "return 0;":
             self.emit("return 0;")
@@ -173,6 +172,8 @@ class _Function:
             self.whole.helpers.add("wanted_task")
             for path in (["tgid"], ["pid"], ["cred", "uid.val"], ["comm"], ["cgroups", "dfl_cgrp", "kn", "id"]):
                 self._core_path(path)
+            self._core_path(["cgroups", "dfl_cgrp", "level"])
+            self.whole.types.others.setdefault("cgroup", {}).update({"ancestors[1]": "struct cgroup *", "ancestor_ids[1]": "__u64 "})
             self.block(f"if (!wanted_task({self._task()}))", [self.exit])
 
     # Statements
@@ -185,6 +186,8 @@ class _Function:
         match s:
             case ir.Let(name=name, value=value):
                 self._let(name, value)
+            case ir.Filter():
+                self._filter()
             case ir.Where(condition=condition):
                 self._where(condition)
             case ir.If():
@@ -490,6 +493,8 @@ class _Function:
                 return self._call(v)
             case ir.StringTest():
                 return self._string_test(v)
+            case ir.StringIsParam():
+                return self._string_is_param(v)
         raise AssertionError(f"{type(v).__name__} is no scalar")
 
     def negated(self, v: ir.Expr) -> str:
@@ -529,7 +534,8 @@ class _Function:
         if any(pointers):
             if isinstance(v.right, ir.Const) and v.right.value == 0:
                 return left if v.op == "!=" else f"!{_operand(left)}"
-            left, right = f"(__u64){_operand(left)}", f"(__u64){_operand(right)}"
+            if not all(pointers) or self.declare(v.left.type, "") != self.declare(v.right.type, ""):
+                left, right = f"(__u64){_operand(left)}", f"(__u64){_operand(right)}"
         if (
             isinstance(v.right, ir.Const)
             and v.right.value == 0
@@ -563,6 +569,9 @@ class _Function:
 
     def _conditional(self, v: ir.Conditional) -> str:
         condition = self.value(v.condition)
+        for part in walk((v.yes, v.no)):
+            if isinstance(part, ir.Builtin) and part.name == "curtask":
+                self.value(part)  # once, for both sides and what follows
         with self.captured() as yes_lines:
             self._learn(v.condition)
             yes = self.value(v.yes)
@@ -794,7 +803,7 @@ class _Function:
         size = v.left.type.size if isinstance(v.left.type, ir.StringT) else 0
         if size and len(wanted) > size:
             return "false"
-        if isinstance(v.left, (ir.Kept, ir.Lookup)) and len(wanted) <= 64:
+        if isinstance(v.left, (ir.Kept, ir.Lookup, ir.ParamValue)) and len(wanted) <= 64:
             where, _ = self._text_source(v.left)
         elif isinstance(v.left, ir.Builtin):
             where = self.once(("comm", self.program.task), "char", "comm[16]", "{}").removesuffix("[16]")
@@ -806,6 +815,18 @@ class _Function:
             self.emit(f"char {where}[{len(v.right) + 1}] = {{}};")
             self.emit(f"{self.prepare_length(v.left)(where, len(v.right) + 1)};")
         return f"!__builtin_memcmp({where}, {c_string(v.right)}, {len(wanted)})"
+
+    def _string_is_param(self, v: ir.StringIsParam) -> str:
+        self.whole.helpers.add("same_text")
+        assert isinstance(v.param.type, ir.StringT) and isinstance(v.left.type, ir.StringT)
+        size = v.param.type.size
+        if isinstance(v.left, (ir.Kept, ir.Lookup, ir.Builtin)):
+            where, _ = self._text_source(v.left)
+            return f"same_text({where}, config.{v.param.name}, {min(size, v.left.type.size)})"
+        where = self.fresh("text")  # of one byte more than the parameter can have: what is cut is not the same
+        self.emit(f"char {where}[{size + 1}] = {{}};")
+        self.emit(f"{self.prepare_length(v.left)(where, size + 1)};")
+        return f"same_text({where}, config.{v.param.name}, {size})"
 
     def _store_comm(self, to: str) -> None:
         if self.program.task is None:

@@ -402,7 +402,17 @@ class _Typing:
             return ir.Const(ir.IntT(64, number < 0), number, name)
         if name in header_constants():
             return ir.Const(ir.IntT(64, False), header_constants()[name], name)
+        if name.startswith("SYS_"):
+            return self.syscall_number(node)
         raise self.unknown(node)
+
+    def syscall_number(self, node: expr.Name) -> ir.Const:
+        wanted = node.name.removeprefix("SYS_")
+        numbers = {name: number for number, name in self.typer.kernel.syscalls().items()}
+        if wanted not in numbers:
+            near = tuple(f"SYS_{name}" for name in near_misses(wanted, numbers))
+            raise self.fail(node, f"{self.typer.kernel.machine} has no system call '{wanted}'", near)
+        return ir.Const(ir.IntT(64, False), numbers[wanted], node.name)
 
     def unknown(self, node: expr.Name) -> ExpressionError:
         name = node.name
@@ -651,9 +661,15 @@ class _Typing:
             left, right = right, left
         if isinstance(left, ir.Text) and isinstance(right, ir.Text):
             return ir.Const(ir.BoolT(), int((left.value == right.value) == (op == "==")))
-        if not isinstance(right, ir.Text):
-            raise self.fail(node, 'text can be compared with a literal "…" only')
-        test: ir.Expr = ir.StringTest(ir.BoolT(), left, right.value)
+        if isinstance(left, ir.ParamValue) and not isinstance(right, ir.Text):
+            left, right = right, left
+        test: ir.Expr
+        if isinstance(right, ir.Text):
+            test = ir.StringTest(ir.BoolT(), left, right.value)
+        elif isinstance(right, ir.ParamValue) and not isinstance(left, ir.ParamValue):
+            test = ir.StringIsParam(ir.BoolT(), left, right)
+        else:
+            raise self.fail(node, 'text can be compared with a literal "…" or a $parameter only')
         return test if op == "==" else ir.Unary(ir.BoolT(), "!", test)
 
     def same_sign(self, node: expr.Node, left: ir.Expr, right: ir.Expr) -> None:

@@ -48,7 +48,7 @@ def symbol_offset(path: str, symbol: str) -> int:
             return _symbol_offset(data, path, symbol)
     except OSError as error:
         raise SymbolError(f"{path}: {error.strerror}") from None
-    except (ValueError, struct.error, IndexError):
+    except (ValueError, struct.error, IndexError, OverflowError):
         raise SymbolError(f"{path} is not a complete 64-bit ELF file") from None
 
 

@@ -209,9 +209,10 @@ class _Checker:
             return []
 
     def _program(self, site: _Site, probe: str, name: str, body: list[ir.Statement], filtered: bool) -> None:
-        ordered = without_unused(tuple(_lets_where_needed(site.lets, body)))
         task = site.scope.task if not isinstance(site.scope.task, str) else None
         filtered = filtered and site.scope.task != "none"
+        whole = [ir.Filter(task), *body] if filtered else body
+        ordered = without_unused(tuple(_lets_where_needed(site.lets, whole)))
         self.programs.append(
             ir.Program(
                 self._unique(name),

@@ -173,7 +173,9 @@ class _Function:
             for path in (["tgid"], ["pid"], ["cred", "uid.val"], ["comm"], ["cgroups", "dfl_cgrp", "kn", "id"]):
                 self._core_path(path)
             self._core_path(["cgroups", "dfl_cgrp", "level"])
-            self.whole.types.others.setdefault("cgroup", {}).update({"ancestors[1]": "struct cgroup *", "ancestor_ids[1]": "__u64 "})
+            self.whole.types.others.setdefault("cgroup", {}).update(
+                {"ancestors[1]": "struct cgroup *", "ancestor_ids[1]": "__u64 "}
+            )
             self.block(f"if (!wanted_task({self._task()}))", [self.exit])
 
     # Statements

@@ -58,8 +58,12 @@ class Metrics:
         self._before: dict[str, dict[bytes, Sample]] = {}
         self._since = time.monotonic()
 
+    def begin(self) -> None:
+        """The first interval begins now."""
+        self._since = time.monotonic()
+
     def interval(self, tracer: Dump) -> list[Reading]:
-        """What happened since the last call, or since this object was made."""
+        """What happened since the last call, or since the beginning."""
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         return [Reading(m, time.time_ns(), seconds, self._difference(m, reader.read(tracer))) for m, reader in self._readers]

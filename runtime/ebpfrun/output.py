@@ -54,6 +54,12 @@ class Output:
         context = Context(manifest, Names(manifest.tables), stdout if stdout is not None else sys.stdout)
         self._targets = _open_all(sinks, context)
 
+    def begin(self) -> None:
+        """Observation begins now: the first interval and the summary's duration count from here. Without it, from the making of
+        this object."""
+        self._started = time.monotonic()
+        self._metrics.begin()
+
     @property
     def events(self) -> dict[str, int]:
         """Events delivered so far to every sink, by name."""

@@ -177,6 +177,21 @@ def test_metrics_per_interval_and_at_the_end() -> None:
     ]  # fmt: skip
 
 
+def test_time_counts_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    into, out, err = output(["jsonl"], metrics=[OPENS], interval=1.0)
+    now[0] += 7
+    into.begin()
+    tracer = Maps(opens=[opens_entry(1, b"a", 3)]).count()
+    now[0] += 1.5
+    into.tick(tracer)
+    now[0] += 0.5
+    into.finish(tracer)
+    assert json.loads(out.getvalue().splitlines()[0])["seconds"] == 1.5
+    assert err.getvalue().startswith("demo: ran for 2.00 s\n")
+
+
 def test_quiet_says_nothing_and_text_is_the_default_without_a_terminal() -> None:
     into, out, err = output([], quiet=True)
     send(into, exec_record())

@@ -128,6 +128,11 @@ def test_table_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_a_terminal_that_knows_its_width_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert max(map(len, on_terminal(85, 0, [open_record(path=b"/etc/some/where")], manifest([OPEN])))) == 85
+
+
 def test_table_repeats_its_header_when_it_has_scrolled_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     lines = on_terminal(100, 7, [open_record() * 3] * 4, manifest([OPEN]))

@@ -18,6 +18,7 @@ from ebpfrun.metrics import Reading
 from ebpfrun.names import Names
 
 STDOUT = "-"
+_USUAL_LINES = 24
 
 
 class Batch(NamedTuple):
@@ -98,11 +99,11 @@ class Stream:
         return self._fd >= 0 and os.isatty(self._fd)
 
     def size(self) -> tuple[int, int] | None:
-        """Columns and lines of the terminal; None when it is none, or does not know."""
+        """Columns and lines of the terminal; None when it is none, or does not know its width."""
         if not self.terminal:
             return None
         columns, lines = os.get_terminal_size(self._fd)
-        return (columns, lines) if columns and lines else None
+        return (columns, lines or _USUAL_LINES) if columns else None
 
     def write(self, text: str) -> None:
         """Writes all of it, or raises SinkError; a file of our own then ends where it ended before."""

@@ -66,7 +66,7 @@ class SinkConformance:
         """How many events others can now read from the target."""
         raise NotImplementedError
 
-    def broken(self, folder: Path) -> Sink | None:  # noqa: ARG002  (used by those who derive)
+    def broken(self, folder: Path) -> Sink | None:
         """A sink whose target fails when it is written to; None when that can't be."""
         return None
 

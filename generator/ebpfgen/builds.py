@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def build(specs: Sequence[Path], out: Path, kernel: Kernel, jobs: int, progress:
     from concurrent.futures import ThreadPoolExecutor
 
     from .pipeline import Setting, build_one
-    from .problems import EbpfgenError
+    from .problems import TRACEBACK, EbpfgenError, OwnError
 
     setting = Setting.of(kernel)
 
@@ -36,6 +37,10 @@ def build(specs: Sequence[Path], out: Path, kernel: Kernel, jobs: int, progress:
             build_one(spec, out, setting, lambda step: progress.step(spec.stem, step))
         except EbpfgenError as e:
             return e
+        except Exception as e:
+            if os.environ.get(TRACEBACK):
+                raise
+            return OwnError(f"{spec}: ", e)
         finally:
             progress.done(spec.stem)
         return None

@@ -12,6 +12,7 @@ import os
 
 from . import identity
 
+MANIFEST = "manifest.json"
 SUFFIXES = ("bpf.c", "h", "bpf.o", "skel.h", "host.c", "so")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _digest: list[str] = []
@@ -52,6 +53,11 @@ def _files(folder: str) -> list[str]:
     return found
 
 
+def _read(path: str | os.PathLike[str]) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def inputs_digest(spec: bytes, kernel_fingerprint: str, tools_fingerprint: str) -> str:
     """Over everything that a build of ``spec`` depends on."""
     parts = [hashlib.sha256(spec).hexdigest(), generator_digest(), kernel_fingerprint, tools_fingerprint]
@@ -59,13 +65,14 @@ def inputs_digest(spec: bytes, kernel_fingerprint: str, tools_fingerprint: str) 
 
 
 def built_inputs(artefact: str | os.PathLike[str]) -> str | None:
-    """The digest that an artefact was built with; None when there is no whole artefact."""
+    """The digest that an artefact was built with; None when there is none, or not all of it as it was built."""
     try:
-        with open(os.path.join(artefact, "manifest.json"), "rb") as file:
-            manifest = json.load(file)
-        whole = all(os.path.isfile(os.path.join(artefact, f)) for f in artefact_files(manifest["name"]))
-        return str(manifest["inputs"]) if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = json.loads(_read(os.path.join(artefact, MANIFEST)))
+        for name, digest in manifest["files"].items():
+            if hashlib.sha256(_read(os.path.join(artefact, name))).hexdigest() != digest:
+                return None
+        return str(manifest["inputs"]) if sorted(manifest["files"]) == sorted(artefact_files(manifest["name"])) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -75,11 +82,10 @@ def is_current(
     """Whether ``out/<name>`` is what building ``spec`` for that kernel with those tools would make."""
     stem = os.path.splitext(os.path.basename(spec))[0]
     built = built_inputs(os.path.join(out, stem))
-    if built is None:
+    if built is None or not os.path.isfile(spec):
         return False
     try:
-        with open(spec, "rb") as file:
-            return built == inputs_digest(file.read(), kernel_fingerprint, tools_fingerprint)
+        return built == inputs_digest(_read(spec), kernel_fingerprint, tools_fingerprint)
     except OSError:
         return False
 

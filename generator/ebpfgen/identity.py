@@ -1,6 +1,7 @@
 """Which kernel and which tools these are, told cheaply: names for what is kept or built with them.
 
-Imports next to nothing, since every start of a spec asks. Reads a few small files and looks at the tools' sizes and times; starts no process.
+Imports next to nothing, since every start of a spec asks. Reads a few small files and looks at the tools' sizes and times;
+starts no process.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ CLANG_NAMES = (
     "clang-14",
 )
 
+LIBBPF = "/usr/include/bpf/bpf_helpers.h"
+"""Its headers are a part of every object."""
+
 
 def kernel_build(root: str = "/") -> str:
-    """Names the running kernel's BTF. A build id names what was built; without one, the BTF has to be read. Raises OSError without BTF."""
+    """Names the running kernel's BTF: by the build id, where there is one, else by its content. Raises OSError without BTF."""
     uname = os.uname()
     btf = os.path.join(root, "sys/kernel/btf/vmlinux")
     named = f"{uname.release}\n{uname.version}\n{os.stat(btf).st_size}\n".encode()
@@ -45,7 +49,7 @@ def kernel_fingerprint(root: str = "/") -> str:
 
 
 def tool(names: tuple[str, ...], variable: str) -> str | None:
-    """The first of ``names`` on the PATH (and in sbin, where Debian has bpftool); the environment's ``variable`` comes before them."""
+    """The first of ``names`` on the PATH and in sbin, where Debian has bpftool; the environment's ``variable`` comes first."""
     folders = [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/sbin", "/sbin"]
     for name in (os.environ.get(variable, ""), *names):
         if not name:
@@ -62,16 +66,16 @@ def tools() -> tuple[str | None, str | None]:
 
 
 def tools_fingerprint() -> str:
-    """Over the tools that would be used; a missing one has a name, too. Content is told by size and time."""
-    parts = []
-    for path in tools():
-        if path is None:
-            parts.append("missing")
-            continue
-        real = os.path.realpath(path)
-        found = os.stat(real)
-        parts.append(f"{os.path.basename(real)}:{found.st_size}:{found.st_mtime_ns}")
-    return " ".join(parts)
+    """Over the tools and the libbpf that would be used; a missing one has a name, too. Content is told by size and time."""
+    return " ".join(_told(path) for path in (*tools(), LIBBPF))
+
+
+def _told(path: str | None) -> str:
+    if path is None or not os.path.isfile(path):
+        return "missing"
+    real = os.path.realpath(path)
+    found = os.stat(real)
+    return f"{os.path.basename(real)}:{found.st_size}:{found.st_mtime_ns}"
 
 
 def _read(path: str) -> bytes:

@@ -6,15 +6,13 @@ Leaves ``out/<name>/`` whole or as it was: everything is made in a folder beside
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import data, freshness, identity, toolchain
-from .atomic import write_beside
+from .atomic import folder_beside, put_in_place, write_beside
 from .check import check
 from .emit import Emitted, Emitter, manifest_text
 from .emit_binding import binding
@@ -60,32 +58,26 @@ def build_one(spec: Path, out: Path, setting: Setting | None = None, step: Step 
 
 
 def _make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step) -> Path:
-    name = emitted.name
-    out.mkdir(parents=True, exist_ok=True)
-    _sweep(out, name)
-    folder = out / f".{name}.{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
+    target = out / emitted.name
+    with folder_beside(target) as folder:
         inputs = freshness.inputs_digest(source, setting.kernel.fingerprint, identity.tools_fingerprint())
         _compile(emitted, inputs, folder.resolve(), setting, step)
         _describe(emitted, source, inputs, folder, setting)
-        return _put_in_place(folder, out / name)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        put_in_place(folder, target, (*freshness.artefact_files(emitted.name), freshness.MANIFEST))
+    return target
 
 
 def _compile(emitted: Emitted, inputs: str, folder: Path, setting: Setting, step: Step) -> None:
     name, tools = emitted.name, setting.tools
-    (folder / f"{name}.bpf.c").write_text(emitted.bpf_c)
-    (folder / f"{name}.h").write_text(emitted.header)
+    (folder / f"{name}.bpf.c").write_text(emitted.bpf_c, encoding="utf-8")
+    (folder / f"{name}.h").write_text(emitted.header, encoding="utf-8")
     host = setting.emitter.render("host.c.j2", {"name": name, "inputs": inputs, "config": emitted.manifest["config"] is not None})
-    (folder / f"{name}.host.c").write_text(host)
+    (folder / f"{name}.host.c").write_text(host, encoding="utf-8")
     with ThreadPoolExecutor(1) as beside:
         # cffi's parser and clang take about as long as one another.
         compiled = beside.submit(_tools, tools, folder, name, setting.emitter.folder, step)
-        text = binding((setting.emitter.folder / "driver.h").read_text(), emitted.cdef, f"{name}_cffi")
-        (folder / f"{name}_cffi.py").write_text(text)
+        text = binding((setting.emitter.folder / "driver.h").read_text(encoding="utf-8"), emitted.cdef, f"{name}_cffi")
+        (folder / f"{name}_cffi.py").write_text(text, encoding="utf-8")
         compiled.result()
 
 
@@ -111,24 +103,7 @@ def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, settin
     }
     files = freshness.artefact_files(emitted.name)
     manifest["files"] = {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in files}
-    write_beside(folder / "manifest.json", manifest_text(manifest).encode())
-
-
-def _put_in_place(folder: Path, target: Path) -> Path:
-    old = folder.with_name(folder.name + ".old")
-    if target.exists():
-        os.rename(target, old)
-    os.rename(folder, target)
-    shutil.rmtree(old, ignore_errors=True)
-    return target
-
-
-def _sweep(out: Path, name: str) -> None:
-    """Removes what killed builds of this spec left behind."""
-    for left in out.glob(f".{name}.*"):
-        pid = left.name.removeprefix(f".{name}.").split(".")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(left, ignore_errors=True)
+    write_beside(folder / freshness.MANIFEST, manifest_text(manifest).encode())
 
 
 __all__ = ["Setting", "SpecError", "build_one", "read_and_check"]

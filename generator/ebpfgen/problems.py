@@ -6,7 +6,7 @@ Receives nothing from other stages; every stage reports through it. Three roots,
 * the machine can't (toolchain, kernel, privilege, disk): :class:`MachineError`, exit status 3;
 * we have a bug: anything else that escapes, exit status 70 (EX_SOFTWARE).
 
-A wrong command line is argparse's own, exit status 2.
+A wrong command line is argparse's own or a :class:`UsageError`, exit status 2.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ EXIT_SPEC = 1
 EXIT_USAGE = 2
 EXIT_MACHINE = 3
 EXIT_BUG = 70
+
+TRACEBACK = "EBPFGEN_TRACEBACK"  # in the environment: bugs show where they are
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -78,10 +80,25 @@ class SpecError(EbpfgenError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class UsageError(EbpfgenError):
+    """The command line asks for what cannot be."""
+
+    exit_status = EXIT_USAGE
+
+
 class MachineError(EbpfgenError):
     """The machine can't: a tool is missing, the kernel refuses, a privilege lacks, the disk is full."""
 
     exit_status = EXIT_MACHINE
+
+
+class OwnError(EbpfgenError):
+    """We have a bug: what should not have been raised, and where."""
+
+    def __init__(self, where: str, error: Exception) -> None:
+        self.__cause__ = error
+        what = f"{where}a mistake in ebpfgen itself: {type(error).__name__}: {error}"
+        super().__init__(f"{what}; please report it with what {TRACEBACK}=1 in the environment makes it print")
 
 
 def near_misses(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:

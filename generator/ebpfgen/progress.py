@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import os
 import threading
 from types import TracebackType
 from typing import TextIO
@@ -29,17 +30,19 @@ class Progress:
             self._draw()
 
     def _draw(self) -> None:
-        if not self.shown:
-            return
-        width = shutil.get_terminal_size().columns - 1
-        text = f"{self.finished}/{self.total}  " + "  ".join(f"{name}: {step}" for name, step in self.current.items())
-        self.stream.write(f"\r{text[:width]:<{width}}")
-        self.stream.flush()
+        if self.shown:
+            running = "  ".join(f"{name}: {step}" for name, step in self.current.items())
+            self._write(f"{self.finished}/{self.total}  {running}")
+
+    def _write(self, text: str, end: str = "") -> None:
+        with contextlib.suppress(OSError):  # a terminal that went away stops no build
+            width = (os.get_terminal_size(self.stream.fileno()).columns or 80) - 1
+            self.stream.write(f"\r{text[:width]:<{width}}{end}")
+            self.stream.flush()
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.shown:
-            self.stream.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
-            self.stream.flush()
+            self._write("", end="\r")

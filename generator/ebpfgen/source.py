@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -65,6 +66,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
     machine the machine's."""
     file = os.fspath(path)
     try:
+        if not stat.S_ISREG(mode := Path(file).stat().st_mode) and not stat.S_ISDIR(mode):  # reading might never end
+            raise SpecError([Problem(Mark(file, 1, 1), "", "is a pipe or a device, expected a spec file")])
         with Path(file).open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > MAX_BYTES:

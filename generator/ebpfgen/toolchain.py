@@ -6,16 +6,19 @@ wrong was found before.
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import os
 import platform
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import identity
+from .atomic import beside_of
 from .cache import cache_folder
 from .problems import MachineError
 
@@ -79,30 +82,53 @@ def driver_object(tools: Toolchain, templates: Path) -> Path:
     digest = hashlib.sha256(identity.tools_fingerprint().encode() + b"".join(s.read_bytes() for s in sources)).hexdigest()[:16]
     target = cache_folder() / f"driver-{digest}.o"
     if not target.exists():
-        beside = target.with_name(f".{target.name}.{os.getpid()}.o")
+        beside = beside_of(target)
         try:
             _run([tools.clang, "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Werror", f"-ffile-prefix-map={templates}=.",
                   f"-I{templates}", "-c", str(templates / "driver.c"), "-o", str(beside)])  # fmt: skip
-            os.replace(beside, target)
+            beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
     return target
 
 
 def _run(command: list[str], cwd: Path | None = None) -> bytes:
+    tool = Path(command[0]).name
+    # The compiler's own temporary files stand beside what it makes: they end with it, and a full disk is that of --out.
+    environment = {**os.environ, "TMPDIR": str(cwd)} if cwd else None
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     except OSError as e:
         raise MachineError(f"{command[0]} can't be started: {e.strerror}") from None
+    if done.returncode < 0:
+        raise MachineError(f"{tool} was killed by {signal.Signals(-done.returncode).name}")
     if done.returncode:
         words = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise MachineError(f"{os.path.basename(command[0])} failed ({done.returncode}): {_advice(words)}{words}")
+        raise MachineError(_advice(words, cwd) or f"{tool} failed with status {done.returncode}: {words or 'it said nothing'}")
     return done.stdout
 
 
-def _advice(words: str) -> str:
-    if "bpf/bpf_helpers.h' file not found" in words or "bpf/libbpf.h' file not found" in words or "cannot find -lbpf" in words:
-        return "libbpf's headers are not installed; on Debian: apt install libbpf-dev\n"
-    if "linux/bpf.h' file not found" in words or "asm/types.h' file not found" in words:
-        return "the kernel's headers for programs are not installed; on Debian: apt install linux-libc-dev\n"
+_LACKS = {
+    "bpf/bpf_helpers.h' file not found": ("libbpf's headers", "libbpf-dev"),
+    "bpf/libbpf.h' file not found": ("libbpf's headers", "libbpf-dev"),
+    "cannot find -lbpf": ("libbpf", "libbpf-dev"),
+    "unable to find library -lbpf": ("libbpf", "libbpf-dev"),
+    "linux/bpf.h' file not found": ("the kernel's headers for programs", "linux-libc-dev"),
+    "asm/types.h' file not found": ("the kernel's headers for programs", "linux-libc-dev"),
+    "errno.h' file not found": ("the C library's headers", "libc6-dev"),
+    "stdio.h' file not found": ("the C library's headers", "libc6-dev"),
+    "unable to execute command": ("the linker", "binutils"),
+    "invalid linker name": ("the linker", "binutils"),
+    "No available targets are compatible": ("a clang that compiles for BPF", "clang-19"),
+}
+"""What tools say where something is missing: what, and Debian's package of it."""
+
+
+def _advice(words: str, cwd: Path | None) -> str:
+    """One line in place of the tool's words, where those tell of a cause that a person can remove."""
+    if os.strerror(errno.ENOSPC) in words:
+        return f"{cwd.parent if cwd else cache_folder()}: {os.strerror(errno.ENOSPC)}"
+    for said, (what, package) in _LACKS.items():
+        if said in words:
+            return f"{what} can't be found; on Debian: apt install {package}"
     return ""

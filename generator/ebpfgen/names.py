@@ -28,10 +28,11 @@ C_TYPES = frozenset({
 WORDS = frozenset({"and", "or", "not", "in", "true", "false", "none"})
 BUILTINS = frozenset({
     "nsecs", "pid", "tid", "uid", "gid", "comm", "cpu", "cgroup", "ppid", "curtask", "elapsed", "started", "probe",
-    "args", "retval", "arg0", "arg1", "arg2", "arg3", "arg4", "arg5",
+    "wanted", "filtered", "args", "retval", "arg0", "arg1", "arg2", "arg3", "arg4", "arg5",
 })  # fmt: skip
 SPELLING = re.compile(r"[a-z][a-z0-9_]*")
 OPTIONS = frozenset({"pid", "tid", "uid", "comm", "cgroup", "duration", "interval", "count", "sink", "quiet", "help", "version"})
+COLUMNS = frozenset({"event", "metric", "truncated", "unreadable"})
 
 
 def problems(root: Node, stem: str) -> Iterator[Problem]:
@@ -52,7 +53,9 @@ def _given_names(root: Node) -> Iterator[Problem]:
     yield from _keys(_entry(root, "maps"), BUILTINS, "is a name of the language")
     for section in ("events", "metrics", "spans"):
         yield from _keys(_entry(root, section))
-    for owner, parts in (("maps", ("key", "value")), ("events", ("fields",)), ("metrics", ("labels",))):
+    for event in _values(_entry(root, "events")):
+        yield from _keys(_entry(event, "fields"), COLUMNS, "is a key of ebpfrun's own in JSON rows")
+    for owner, parts in (("maps", ("key", "value")), ("metrics", ("labels",))):
         for one in _values(_entry(root, owner)):
             for part in parts:
                 yield from _keys(_entry(one, part))

@@ -116,6 +116,7 @@ class Member:
 _NAMES_OF = {Struct: (STRUCT, UNION), Enum: (ENUM, ENUM64), Int: (INT,), Float: (FLOAT,), Fwd: (FWD,)}
 _QUALIFIERS = {CONST: "const", VOLATILE: "volatile", RESTRICT: "restrict"}
 _TRANSPARENT = frozenset({TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, VAR, DECL_TAG, TYPE_TAG})
+_LEAST_NEGATIVE = 0xFFFF0000  # -65536
 _MOST_HOPS = 64  # typedefs and qualifiers in a row; kernels have fewer than ten
 _MOST_DECLARED = 256  # types spelled in one declaration
 
@@ -311,8 +312,10 @@ class Btf:
 
     def _enum(self, type_id: int, at: int, kind: int, count: int) -> Enum:
         words = self._words
-        # Linux 6.0 gave enums a sign; before, the format had it that every value is signed.
-        signed = bool(words[at + 1] >> 31) or not self.index.signs
+        signed = bool(words[at + 1] >> 31)
+        if not self.index.signs and kind == ENUM:
+            # Before Linux 6.0 enums had no sign. Negative constants are near zero (-1, an errno), high bits are flags.
+            signed = any(words[i] >= _LEAST_NEGATIVE for i in range(at + 4, at + 3 + 2 * count, 2))
         values = []
         if kind == ENUM:
             for i in range(at + 3, at + 3 + 2 * count, 2):

@@ -122,7 +122,7 @@ def _attach_point(kernel: Description, thing: str) -> Account:
             raise UnknownThing(found.why, found.near)
         notes, found = [found.why], found.partial
     about = [_FIRES[found.kind], *_more_about(kernel, found), *notes]
-    return Account(thing, tuple(about), ("input", "type"), tuple(_inputs(kernel, found)), (*BUILTINS, "curtask"))
+    return Account(thing, tuple(about), ("input", "type"), tuple(_inputs(kernel, found)), (*BUILTINS, "curtask", "probe"))
 
 
 def _more_about(kernel: Description, found: inputs.Attachment) -> Iterator[str]:

@@ -60,11 +60,15 @@ def _record(name: str, fields: tuple[TracepointField, ...], btf: Btf) -> str | N
     if _layout(btf, _RECORD + name) == layout:
         return _RECORD + name
     arguments = _types(btf, btf.find_typedef(f"btf_trace_{name}"))
+    unsure = None
     for record in _related(name, btf.names(STRUCT, prefix=_RECORD)):
-        probe = "__bpf_trace_" + record.removeprefix(_RECORD)
-        if _layout(btf, record) == layout and _types(btf, btf.find_function(probe)) == arguments:
-            return record
-    return None
+        if _layout(btf, record) == layout:
+            called = _types(btf, btf.find_function("__bpf_trace_" + record.removeprefix(_RECORD)))
+            if called == arguments:
+                return record
+            if called is None:  # some kernels' types lack some of these functions
+                unsure = unsure or record
+    return unsure
 
 
 def _related(name: str, records: Iterable[str]) -> list[str]:

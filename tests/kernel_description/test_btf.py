@@ -204,11 +204,13 @@ def test_signs_of_enums(make: Maker) -> None:
     assert values["deep"] == (("BELOW", -(1 << 40)),)
 
 
-def test_enums_of_a_kernel_that_marks_no_sign_are_signed(make: Maker) -> None:
-    made = make.enum("old", ("MINUS", -1), ("ONE", 1))
-    enum = Btf(make.blob()).resolve(made)
-    assert isinstance(enum, Enum)
-    assert enum.values == (("MINUS", -1), ("ONE", 1))
+def test_enums_of_a_kernel_that_marks_no_sign_have_one_where_a_value_is_just_below_zero(make: Maker) -> None:
+    signed = make.enum("old", ("MINUS", -1), ("ONE", 1))
+    unsigned = make.enum("flags", ("HIGHEST", 1 << 31), ("INODE", 0xEFFFFFFF))
+    btf = Btf(make.blob())
+    values = {e.name: (e.signed, e.values) for i in (signed, unsigned) if isinstance(e := btf.resolve(i), Enum)}
+    assert values["old"] == (True, (("MINUS", -1), ("ONE", 1)))
+    assert values["flags"] == (False, (("HIGHEST", 1 << 31), ("INODE", 0xEFFFFFFF)))
 
 
 def test_a_constant_of_several_enums_is_found_in_each(make: Maker) -> None:

@@ -22,6 +22,7 @@ from .manifest import Manifest, Program
 
 POLL_MS = 50
 _BUFFER = 1 << 18
+_BTF = "/sys/kernel/btf/vmlinux"
 
 
 def _silent(_text: str, _always: bool) -> None:
@@ -197,6 +198,6 @@ def _culprit(programs: list[Program], error: DriverError) -> Program:
     for program in programs:
         if named and program.name == named[1]:
             return program
-    if not os.path.exists("/sys/kernel/btf/vmlinux"):
-        raise MachineError("this kernel does not tell its types: no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF)") from error
+    if not os.path.exists(_BTF):
+        raise MachineError(f"this kernel does not tell its types: no {_BTF} (CONFIG_DEBUG_INFO_BTF)") from error
     raise error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ebpfrun import artefact
+from ebpfrun import artefact, manifest
 from ebpfrun.errors import UsageError
 
 from .conftest import ROOT
@@ -74,6 +76,22 @@ def test_an_edited_spec_is_built_again_and_a_broken_one_is_located(project: Path
     assert done.returncode == 1
     assert "specs/edited.yaml:8:11: probes[0]" in done.stderr
     assert "call" in done.stderr
+
+
+def test_ctrl_c_while_building_leaves_a_whole_artefact_and_no_run(project: Path) -> None:
+    (project / "specs/slow.yaml").write_text(SPEC.replace("name: parents", "name: slow"))
+    command = [sys.executable, "-m", "ebpfrun.cli", "specs/slow.yaml"]
+    with subprocess.Popen(
+        command, cwd=project, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, process_group=0
+    ) as process:
+        assert process.stderr is not None
+        assert "building" in process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert "slow: ran for" in said
+    assert "Traceback" not in said
+    manifest.verify(manifest.read(str(project / "build/slow")), ("slow.so", "slow_cffi.py"))
 
 
 def test_without_ebpfgen_only_the_same_text_is_taken(project: Path) -> None:

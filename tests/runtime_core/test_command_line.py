@@ -106,6 +106,20 @@ def test_signals_end_a_run_in_order(started: Callable[..., subprocess.Popen[str]
     assert said.startswith("getppid: ran for ")
 
 
+def test_a_second_sigint_ends_at_once_and_kills_the_command(started: Callable[..., subprocess.Popen[str]]) -> None:
+    process = started("-c", """sh -c 'trap "" TERM INT; echo ready; while :; do :; done'""")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while process.stdout.readline() != "ready\n":
+        pass
+    process.send_signal(signal.SIGINT)
+    while not process.stderr.readline().startswith("getppid: ran for"):
+        pass
+    process.send_signal(signal.SIGINT)  # now it waits for the command, which does not listen
+    assert process.wait(timeout=60) == 130
+    process.stdout.read()  # comes to an end: its other writer, the command, is gone too
+
+
 def test_quiet_says_nothing(folder: Path) -> None:
     done = ebpfrun(folder, "--quiet", "--duration", "0.01", "--sink", "jsonl")
     assert (done.returncode, done.stderr) == (0, "")
@@ -203,3 +217,14 @@ def test_nothing_is_attached_after_any_end(folder: Path) -> None:
     with subprocess.Popen(["/usr/sbin/bpftool", "prog", "show"], stdout=subprocess.PIPE, text=True) as listing:
         assert listing.stdout is not None
         assert "on_getppid" not in listing.stdout.read()
+
+
+def test_a_bug_has_its_own_status_and_hides_its_traceback() -> None:
+    code = "import sys; from ebpfrun import cli, options; options.target = None; sys.exit(cli.main(['x']))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 70
+    assert done.stderr.startswith("ebpfrun: a bug of ebpfrun, not of yours: TypeError")
+    assert "Traceback" not in done.stderr
+    done = subprocess.run(command, env={**ENVIRONMENT, "EBPFRUN_TRACEBACK": "1"}, capture_output=True, text=True)
+    assert "Traceback" in done.stderr

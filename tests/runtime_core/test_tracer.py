@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ebpfrun.errors import ArtefactError, AttachError, ClosedError, DriverError, UsageError
+from ebpfrun import tracer as tracer_module
+from ebpfrun.errors import ArtefactError, AttachError, ClosedError, DriverError, MachineError, UsageError
 from ebpfrun.tracer import Tracer
 
 from .conftest import one
@@ -292,3 +293,12 @@ def test_what_the_program_has_no_room_for_is_refused(artefact: Make) -> None:
     for params, filters in (({"nothing": 1}, {}), ({"word": "a" * 11}, {}), ({"first": 1 << 32}, {}), ({}, {"comm": "x"})):
         with pytest.raises(UsageError):
             Tracer(folder, params, filters)
+
+
+def test_a_kernel_without_btf_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = DriverError("loading", 3, "libbpf: Error loading vmlinux BTF: -3")
+    with pytest.raises(DriverError):
+        tracer_module._culprit([], refused)
+    monkeypatch.setattr(tracer_module, "_BTF", "/nowhere")
+    with pytest.raises(MachineError, match="no /nowhere"):
+        tracer_module._culprit([], refused)

@@ -116,7 +116,8 @@ class MadeSource:
 
     release, machine, fingerprint, index_key = "6.18.0-made", "x86_64", "made of these types", "made"
 
-    def __init__(self) -> None:
+    def __init__(self, probes: bool = True) -> None:
+        """``probes``: whether the types hold the function that each class of tracepoints has."""
         make = Maker()
         self.int_id = make.number("int", 4, encoding=1)
         char = make.number("char", 1)
@@ -127,8 +128,9 @@ class MadeSource:
             make.struct(f"trace_event_raw_{record}", 20, ("ent", entry, 0), ("pid", self.int_id, 64), *location)
         pointer, data = make.ptr(task), make.ptr(0)
         probe = make.proto(0, ("__data", data), ("task", pointer), ("code", self.int_id))
-        make.function("__bpf_trace_task_template", probe)
-        make.function("__bpf_trace_other", make.proto(0, ("__data", data), ("code", self.int_id)))
+        if probes:
+            make.function("__bpf_trace_task_template", probe)
+            make.function("__bpf_trace_other", make.proto(0, ("__data", data), ("code", self.int_id)))
         nameless = make.proto(0, ("", data), ("", pointer), ("", self.int_id))
         make.typedef("btf_trace_task_made", make.ptr(nameless))
         make.function("__traceiter_task_made", probe)

@@ -186,6 +186,12 @@ def test_a_class_is_told_from_another_of_the_same_layout_by_its_arguments(made: 
         assert found.fields[1] == TracepointField("name", "__data_loc char[]", 12, 4, False)
 
 
+def test_without_those_arguments_the_class_with_the_nearest_name_is_taken() -> None:
+    found = Description(MadeSource(probes=False), (lambda: None, ())).tracepoint("task", "task_gone")
+    assert found is not None
+    assert found.record == "trace_event_raw_task_template"
+
+
 def test_a_record_with_a_moved_field_is_none_of_the_event(made: Description) -> None:
     source = MadeSource()
     source.formats["task:task_made"] = format_file("task_made", ("pid_t pid", 8, 4, 1), ("int prio", 12, 4, 1))

@@ -1,5 +1,5 @@
 # `make run` and `make test` are all that a newcomer needs; ARGS goes to the command: make run ARGS="--duration 5"
-.PHONY: help run test setup lint check-reproducible clean
+.PHONY: help run test bench setup lint check-reproducible clean
 .DEFAULT_GOAL := help
 ARGS ?=
 BIN := .venv/bin
@@ -13,6 +13,9 @@ run: setup ## build the specs and watch the network live (root)
 
 test: setup ## test everything that this machine can test
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: setup ## print the costs beside bpftrace and a hand-written tool, as ratios (root, bpftrace)
+	@$(BIN)/python bench/run.py $(ARGS)
 
 setup: ## install what is missing, make .venv with both commands in it
 	@tools/setup

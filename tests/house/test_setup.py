@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from house.markdown import ROOT
 
 TOOLS = ("bash", "dirname", "sha256sum", "mv", "rm", "cat")

@@ -106,6 +106,12 @@ def test_signals_end_a_run_in_order(started: Callable[..., subprocess.Popen[str]
     assert said.startswith("getppid: ran for ")
 
 
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="nohup is not installed")
+def test_under_nohup_a_hangup_is_no_end(folder: Path) -> None:
+    done = ebpfrun(folder, "-c", "sh -c 'kill -HUP $PPID; exit 5'", "--sink", "jsonl:/dev/null", prefix=("nohup",))
+    assert done.returncode == 5
+
+
 def test_a_second_sigint_ends_at_once_and_kills_the_command(started: Callable[..., subprocess.Popen[str]]) -> None:
     process = started("-c", """sh -c 'trap "" TERM INT; echo ready; while :; do :; done'""")
     assert process.stdout is not None

@@ -14,6 +14,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status."""
     stop = Stop()
     stop.install()
+    if argv is None:
+        _take_streams()
     try:
         return _main(list(sys.argv[1:] if argv is None else argv), stop)
     except EbpfrunError as error:
@@ -49,6 +51,16 @@ def _main(argv: list[str], stop: Stop) -> int:
     from .run import run
 
     return run(built, chosen, stop)
+
+
+def _take_streams() -> None:
+    """What was closed gets a descriptor that can't be written: else a map or a file would take its number, and what is said."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
 
 
 def _say(text: str) -> None:

@@ -45,6 +45,8 @@ def _filter_values(manifest: Manifest, filters: Mapping[str, Value]) -> dict[str
         on |= 1 << FILTERS.index(name)
         if name == "cgroup":
             values["filter.cgroup"], values["filter.cgroup_level"] = cgroup(str(value))
+        elif name == "comm" and not value:
+            raise UsageError("--comm: expected the name of tasks, not an empty one")
         elif name == "comm" and len(os.fsencode(str(value))) > _COMM:
             raise UsageError(f"--comm {value}: the kernel keeps {_COMM} bytes of a task's name; give its first {_COMM}")
         else:

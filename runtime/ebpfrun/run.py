@@ -6,11 +6,12 @@ account balance: detach, drain what is left, read the counters.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
 import time
 from collections.abc import Callable
 
+from . import values
 from .command import Command
 from .config import Value
 from .manifest import Manifest
@@ -20,7 +21,6 @@ from .stop import Stop
 from .tracer import POLL_MS, Tracer
 
 _PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL for a command that outlives the run
-_INIT_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of include/linux/proc_ns.h
 
 
 class Notices:
@@ -31,7 +31,8 @@ class Notices:
 
     def __call__(self, text: str, always: bool) -> None:
         if int(always) >= self._least:
-            print(f"ebpfrun: {text}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # nobody is left to be told
+                print(f"ebpfrun: {text}", file=sys.stderr, flush=True)
 
 
 def run(manifest: Manifest, options: Options, stop: Stop) -> int:
@@ -94,7 +95,7 @@ def _filters(manifest: Manifest, options: Options, command: Command | None, noti
             notice(f"only events of the command itself (pid {command.pid}), not of its children; --cgroup would have them", False)
         else:
             notice(f"{manifest.name} can't be filtered by process: everything is traced while the command runs", True)
-    if {"pid", "tid"} & filters.keys() and os.stat("/proc/self/ns/pid").st_ino != _INIT_PID_NAMESPACE:
+    if {"pid", "tid"} & filters.keys() and values.in_pid_namespace():
         notice(
             "this process is in a PID namespace, the kernel compares with the machine's own numbers: --pid may match others", True
         )

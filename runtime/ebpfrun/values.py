@@ -5,6 +5,7 @@ Receives text and a type as specs name them, returns what :mod:`ebpfrun.config` 
 
 from __future__ import annotations
 
+import os
 import re
 
 _SECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -13,6 +14,8 @@ _BYTES = {
     **{f"{p}iB": 1 << 10 * i for i, p in enumerate("KMGT", 1)},
     **{f"{p}B": 1000**i for i, p in enumerate("kMGT", 1)},
 }
+_LONGEST = 100 * 365 * 86400 * 10**9
+_INIT_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of include/linux/proc_ns.h
 _BITS = re.compile(r"([ui])(8|16|32|64)")
 _ALIASES = {"port": "u16", "pid": "u32", "uid": "u32", "duration": "u64", "bytes": "u64"}
 
@@ -53,8 +56,8 @@ def seconds(text: str) -> float:
     ns = _with_unit(
         text + "s" if re.fullmatch(r"[0-9.]+", text) else text, _SECONDS, "seconds, or a duration such as 500ms or 2m"
     )
-    if not ns:
-        raise ValueError("expected more than 0")
+    if not 0 < ns <= _LONGEST:
+        raise ValueError(f"expected more than 0 and at most 100 years, not {text!r}")
     return ns / 10**9
 
 
@@ -74,8 +77,45 @@ def user(text: str) -> int:
         raise ValueError(f"there is no user {text!r}") from None
 
 
+def process(text: str) -> int:
+    """The number of a process that is there."""
+    pid = _task(text, "process")
+    owner = _owner(pid)
+    if owner != pid:
+        raise ValueError(f"{pid} is a thread of process {owner}; --tid takes threads")
+    return pid
+
+
+def thread(text: str) -> int:
+    """The number of a thread that is there."""
+    return _task(text, "thread")
+
+
+def in_pid_namespace() -> bool:
+    """Whether numbers of processes here are not those that the kernel compares with."""
+    return os.stat("/proc/self/ns/pid").st_ino != _INIT_PID_NAMESPACE
+
+
+def _task(text: str, what: str) -> int:
+    value = number(text, "pid")
+    if value and not in_pid_namespace() and not os.path.exists(f"/proc/{value}"):  # 0 is the idle task
+        raise ValueError(f"there is no {what} {value}")
+    return value
+
+
+def _owner(tid: int) -> int:
+    try:
+        with open(f"/proc/{tid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Tgid:"))
+    except (OSError, StopIteration):  # of the machine's numbers, or gone meanwhile
+        return tid
+
+
 def _with_unit(text: str, units: dict[str, int], expected: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]+)", text, re.ASCII)
     if match is None or match[2] not in units:
         raise ValueError(f"expected {expected}, not {text!r}")
-    return round(float(match[1]) * units[match[2]]) if "." in match[1] else int(match[1]) * units[match[2]]
+    try:
+        return round(float(match[1]) * units[match[2]]) if "." in match[1] else int(match[1]) * units[match[2]]
+    except (OverflowError, ValueError):  # beyond floats, or more digits than Python reads
+        raise ValueError(f"{text[:20]}… is too large") from None

@@ -40,7 +40,6 @@ tracepoint:syscalls:sys_exit_openat, tracepoint:syscalls:sys_exit_open /@t[tid]/
   delete(@t[tid]); delete(@p[tid]); delete(@f[tid]);
 }"""
 TCPLIFE_BT = r"""
-#include <net/sock.h>
 tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate < 4/ { @born[args->skaddr] = nsecs; @pid[args->skaddr] = pid; @comm[args->skaddr] = comm; }
 tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7 && @born[args->skaddr]/ {
   $tcp = (struct tcp_sock *)args->skaddr;

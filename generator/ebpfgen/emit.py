@@ -63,6 +63,9 @@ class Emitter:
     def emit(self, checked: ir.CheckedSpec, types: Btf) -> Emitted:
         lowerer = Lowerer(checked, types)
         bodies = [lowerer.program(p) for p in checked.programs]
+        for p in checked.programs:
+            if p.context.startswith("struct ") and p.context != "struct pt_regs" and not p.record:
+                lowerer.types.forwards.add(p.context)  # a program may look at nothing of its context
         upserts = [_upsert(u, lowerer) for u in _upserted(checked, lowerer)]
         filters = bool(lowerer.helpers & {"wanted", "wanted_task"}) or any(
             "config.filter_on" in line for b in bodies for line in b

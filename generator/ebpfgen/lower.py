@@ -164,19 +164,17 @@ class _Function:
     def count(self, kind: str, of: str) -> str:
         return f"count({self.whole.counters.name(kind, of)});"
 
-    def _filter(self) -> None:
+    def _wanted(self) -> str:
+        """Whether the common filters want the task."""
         if self.program.task is None:
             self.whole.helpers.add("wanted")
-            self.block("if (!wanted())", [self.exit])
-        else:
-            self.whole.helpers.add("wanted_task")
-            for path in (["tgid"], ["pid"], ["cred", "uid.val"], ["comm"], ["cgroups", "dfl_cgrp", "kn", "id"]):
-                self._core_path(path)
-            self._core_path(["cgroups", "dfl_cgrp", "level"])
-            self.whole.types.others.setdefault("cgroup", {}).update(
-                {"ancestors[1]": "struct cgroup *", "ancestor_ids[1]": "__u64 "}
-            )
-            self.block(f"if (!wanted_task({self._task()}))", [self.exit])
+            return "wanted()"
+        self.whole.helpers.add("wanted_task")
+        for path in (["tgid"], ["pid"], ["cred", "uid.val"], ["comm"], ["cgroups", "dfl_cgrp", "kn", "id"]):
+            self._core_path(path)
+        self._core_path(["cgroups", "dfl_cgrp", "level"])
+        self.whole.types.others.setdefault("cgroup", {}).update({"ancestors[1]": "struct cgroup *", "ancestor_ids[1]": "__u64 "})
+        return f"wanted_task({self._task()})"
 
     # Statements
 
@@ -189,7 +187,7 @@ class _Function:
             case ir.Let(name=name, value=value):
                 self._let(name, value)
             case ir.Filter():
-                self._filter()
+                self.block(f"if (!{self._wanted()})", [self.exit])
             case ir.Where(condition=condition):
                 self._where(condition)
             case ir.If():
@@ -720,6 +718,10 @@ class _Function:
                 return self._span_started()
             case "cpu":
                 return "bpf_get_smp_processor_id()"
+            case "wanted":
+                return self._wanted()
+            case "filtered":
+                return "config.filter_on != 0"
             case "curtask":
                 self.whole.types.pointer(self.whole.btf.find("task_struct", btf.Struct) or 0)
                 return self.once("curtask", "struct task_struct *", "task", "(struct task_struct *)bpf_get_current_task()")
@@ -996,8 +998,8 @@ def _operand(text: str) -> str:
         depth -= c in ")]}"
         if depth == 0 and c in " <>=!&|+-*/%^?~" and not text.startswith("->", i) and not (c == ">" and text[i - 1 : i] == "-"):
             return f"({text})"
-        if depth == 0 and c == ")" and i + 1 < len(text) and text[0] == "(":
-            return f"({text})"
+        if depth == 0 and c == ")" and i + 1 < len(text) and text[0] == "(" and not text.startswith(("->", ".", "["), i + 1):
+            return f"({text})"  # a cast
     return text
 
 

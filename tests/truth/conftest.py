@@ -78,6 +78,35 @@ class Traced:
         self.rows = [json.loads(line) for line in self._sink.read_text().splitlines()] if self._sink.exists() else []
 
 
+    def stop(self) -> None:
+        """Stops the process where it is, as Ctrl-Z would, so that nobody empties the ring."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Cgroup:
+    """A cgroup (version 2) of a test's own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, pid: int) -> None:
+        """Moves a process into it, with the children that it will have."""
+        (self.path / "cgroup.procs").write_text(str(pid))
+
+    @contextmanager
+    def below(self, name: str) -> Iterator[Cgroup]:
+        path = self.path / name
+        path.mkdir()
+        try:
+            yield Cgroup(path)
+        finally:
+            path.rmdir()
+
+
 Trace = Callable[..., AbstractContextManager[Traced]]
 
 
@@ -94,6 +123,16 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return out / name
 
     return build
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Cgroup]:
+    """To be asked for before ``workload``, whose processes must have ended when it goes."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup2 " in line]
+    if not mounts:
+        pytest.skip("cgroup v2 is not mounted")
+    with Cgroup(Path(mounts[0])).below(f"ebpfgen-test-{os.getpid()}") as own:
+        yield own
 
 
 @pytest.fixture

@@ -210,7 +210,8 @@ class _Checker:
 
     def _program(self, site: _Site, probe: str, name: str, body: list[ir.Statement], filtered: bool) -> None:
         task = site.scope.task if not isinstance(site.scope.task, str) else None
-        filtered = filtered and site.scope.task != "none"
+        own = any(isinstance(n, ir.Builtin) and n.name == "wanted" for n in walk((*site.lets, *body)))
+        filtered = filtered and site.scope.task != "none" and not own
         whole = [ir.Filter(task), *body] if filtered else body
         ordered = without_unused(tuple(_lets_where_needed(site.lets, whole)))
         self.programs.append(

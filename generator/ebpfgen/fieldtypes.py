@@ -47,7 +47,7 @@ _INTS = {
     "u8": "__u8", "u16": "__u16", "u32": "__u32", "u64": "__u64", "i8": "__s8", "i16": "__s16", "i32": "__s32", "i64": "__s64",
     "hex": "__u64", "timestamp": "__u64", "duration": "__u64", "bytes": "__u64", "pid": "__u32", "tid": "__u32", "uid": "__u32",
     "gid": "__u32", "cpu": "__u32", "port": "__u16", "errno": "__s32", "result": "__s64", "signal": "__s32", "syscall": "__s64",
-    "dev_t": "__u32", "ifindex": "__u32", "cgroup": "__u64",
+    "dev_t": "__u32", "ifindex": "__u32", "cgroup": "__u64", "protocol": "__u16",
 }  # fmt: skip
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8}
 FLAG_TABLES = ("open", "mmap_prot", "mmap", "clone")

@@ -227,7 +227,7 @@ def _cast_input(c: str, name: str, type_id: int, typer: Typer, trusted: bool) ->
     kind = typer.type_of(type_id, "kernel", trusted)
     match kind:
         case ir.PtrT(target=target) if target:
-            return ir.Input(kind, f"({typer.btf.c_name(target)} *){c}", name)
+            return ir.Input(kind, f"({typer.btf.c_name(target).removeprefix('const ')} *){c}", name)
         case ir.PtrT():
             return ir.Input(kind, f"(void *){c}", name)
         case ir.BoolT():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from . import btf, ir
 from .bodies import walk
@@ -77,6 +77,7 @@ class _Known:
 
     values: dict[object, str]
     entries: dict[object, tuple[str, bool]]  # look-up → (variable, known to be there)
+    changed: set[str] = field(default_factory=set)  # maps that a statement of the block writes to
 
 
 class Lowerer:
@@ -119,13 +120,16 @@ class _Function:
 
     @contextmanager
     def captured(self) -> Iterator[list[str]]:
-        """Lines written inside go to the list; what was learnt inside is forgotten after."""
+        """Lines written inside go to the list; what was learnt inside is forgotten after, and so is what it made untrue."""
         before, known = self.lines, self.known
         self.lines, self.known = [], _Known(dict(known.values), dict(known.entries))
         try:
             yield self.lines
         finally:
+            changed = self.known.changed
             self.lines, self.known = before, known
+            for name in changed:
+                self._forget(name)
 
     def block(self, head: str, lines: list[str], otherwise: list[str] | None = None) -> None:
         """``if (x) … else …`` with its lines, without braces where both sides are one simple line."""
@@ -221,7 +225,7 @@ class _Function:
     def _if(self, s: ir.If) -> None:
         parts = _conjuncts(s.condition)
         if s.otherwise or len(parts) == 1 or self._plain(parts[1:]):
-            test = self.value(s.condition)
+            test = self.condition(s.condition)
             with self.captured() as then:
                 self._learn(s.condition)
                 self.statements(s.then)
@@ -230,7 +234,7 @@ class _Function:
             self.block(f"if ({test})", then, otherwise)
             return
         # Nested, so that each part is computed only where those before it hold.
-        test = self.value(parts[0])
+        test = self.condition(parts[0])
         rest = parts[1]
         for part in parts[2:]:
             rest = ir.Binary(ir.BoolT(), "&&", rest, part)
@@ -244,7 +248,7 @@ class _Function:
         taken = dict(self.taken)
         with self.captured() as lines:
             for condition in conditions:
-                self.value(condition)
+                self.condition(condition)
         self.taken = taken
         return not lines
 
@@ -255,7 +259,10 @@ class _Function:
                 self.known.entries[part.map, part.keys] = (known[0], True)
 
     def _forget(self, name: str) -> None:
-        self.known.entries = {k: v for k, v in self.known.entries.items() if k[0] != name}  # type: ignore[index]
+        """Behind a change of a map: its entries may be others, and so may all that was computed from them."""
+        self.known.changed.add(name)
+        self.known.entries = {k: v for k, v in self.known.entries.items() if k[0] != name and not _reads(k, name)}  # type: ignore[index]
+        self.known.values = {k: v for k, v in self.known.values.items() if not _reads(k, name)}
 
     # Events
 
@@ -349,7 +356,7 @@ class _Function:
                 for name, store in stores:
                     kind = info.value.slot(name).type
                     assert kind
-                    store(f"{entry}->{name}", kind)
+                    store(f"*{entry}" if is_plain(info.value) else f"{entry}->{name}", kind)
             self.block(f"if ({entry})", there, [self.count("absent", s.map)])
             return
         key = self._key(info.key, s.keys)
@@ -469,22 +476,27 @@ class _Function:
                 return self._load(v)
             case ir.Follow():
                 return self._follow(v)
-            case ir.Unary(op=op, operand=operand):
-                return self.negated(operand) if op == "!" else f"{op}{_operand(self._wide(operand))}"
+            case ir.Unary(op="!", operand=operand):
+                return self.negated(operand)
+            case ir.Unary(type=ir.IntT() as kind, op=op, operand=operand):
+                return f"{op}{_operand(self._as(operand, kind))}"
             case ir.Binary():
                 return self._binary(v)
             case ir.Conditional():
                 return self._conditional(v)
             case ir.Cast(type=kind, operand=operand, c_type=c_type):
+                narrow = operand.type if isinstance(kind, ir.PtrT) else kind
                 if isinstance(kind, ir.PtrT):
                     c_type = self.pointer_type(kind)
+                if isinstance(kind, ir.PtrT) != isinstance(operand.type, ir.PtrT) and isinstance(narrow, ir.IntT) and narrow.bits < 64:
+                    c_type += ")(__u64"  # C converts between pointers and numbers of their size only
                 return f"({c_type}){_operand(self.value(operand))}"
             case ir.Lookup():
                 return self._lookup(v)
             case ir.InMap(map=name, keys=keys):
-                return self._entry(name, keys)
+                return f"{self._entry(name, keys)} != NULL"
             case ir.OneOf(values=tests):
-                return " || ".join(_side(self.value(t)) for t in tests)
+                return " || ".join(_side(self.condition(t)) for t in tests)
             case ir.FieldChoice():
                 return self._choice(v)
             case ir.Exists(fields=fields):
@@ -497,11 +509,25 @@ class _Function:
                 return self._string_is_param(v)
         raise AssertionError(f"{type(v).__name__} is no scalar")
 
+    def condition(self, v: ir.Expr) -> str:
+        """C text that is tested for being 0 only: where :meth:`value` gives 0 or 1, this may give any number or a pointer."""
+        match v:
+            case ir.InMap(map=name, keys=keys):
+                return self._entry(name, keys)
+            case ir.Binary(op="!=", left=left, right=ir.Const(value=0, name="")) if not isinstance(left, ir.Const):
+                text = self.value(left)
+                return text if isinstance(left.type, ir.PtrT) or _is_atom(text) else f"{_operand(text)} != 0"
+        return self.value(v)
+
     def negated(self, v: ir.Expr) -> str:
+        if isinstance(v, ir.Binary) and v.op == "!=" and isinstance(v.left.type, ir.PtrT) and _is_zero(v.right):
+            return f"!{_operand(self.value(v.left))}"
         if isinstance(v, ir.Binary) and v.op in _OPPOSITE:
             return self._binary(replace(v, op=_OPPOSITE[v.op]))
         if isinstance(v, ir.Unary) and v.op == "!":
             return self.value(v.operand)
+        if isinstance(v, ir.InMap):
+            return f"!{self.condition(v)}"
         if isinstance(v, ir.Binary) and v.op == "||":
             return self._logical(replace(v, op="&&", left=ir.Unary(v.type, "!", v.left), right=ir.Unary(v.type, "!", v.right)))
         return f"!{_operand(self.value(v))}"
@@ -516,50 +542,57 @@ class _Function:
             return f"(void *){_operand(self.value(v.left))} {v.op} {_operand(self.value(v.right))}"
         if isinstance(v.type, ir.BoolT):
             return self._comparison(v)
-        left, right = self._wide(v.left), self.value(v.right)
-        if v.op in ("+", "-", "*") and isinstance(v.type, ir.IntT) and v.type.signed:
-            right = self._wide(v.right)
+        assert isinstance(v.type, ir.IntT)
+        if v.op in ("<<", ">>"):
+            return f"{_operand(self._as(v.left, v.type))} {v.op} {self._shift_count(v.right)}"
+        left, right = self._sides(v, v.type)
         if v.op in ("/", "%") and not isinstance(v.right, ir.Const):
             divisor = self.once(("divisor", v.right), "__u64", "divisor", right)
             return f"({divisor} ? {_operand(left)} {v.op} {divisor} : 0)"
-        if v.op in ("/", "%") and isinstance(v.left.type, ir.IntT) and v.left.type.signed and not isinstance(v.left, ir.Const):
+        if v.op in ("/", "%") and v.type.signed:
             # BPF before v4 has no signed division: divide the magnitude.
             signed = self.once(("signed", v.left), "__s64", "signed_value", left)
-            return f"({signed} < 0 ? -(__s64)((__u64)-{signed} {v.op} {right}) : (__s64)((__u64){signed} {v.op} {right}))"
+            return f"({signed} < 0 ? -(__s64)(-(__u64){signed} {v.op} {right}) : (__s64)((__u64){signed} {v.op} {right}))"
         return f"{_operand(left)} {v.op} {_operand(right)}"
+
+    def _sides(self, v: ir.Binary, kind: ir.IntT) -> tuple[str, str]:
+        """Both sides such that C computes in 64 bits and with the sign of ``kind``, the type of the result."""
+        left = self.value(v.left) if isinstance(v.left, ir.Const) and not isinstance(v.right, ir.Const) else self._as(v.left, kind)
+        other = isinstance(v.right.type, ir.IntT) and v.right.type.bits == 64 and v.right.type.signed != kind.signed
+        if isinstance(v.right, ir.Const) or not (isinstance(v.left, ir.Const) or other):
+            return left, self.value(v.right)
+        return left, self._as(v.right, kind)
+
+    def _shift_count(self, count: ir.Expr) -> str:
+        """C leaves open what a shift by 64 bits or more does; the processors take the count modulo 64."""
+        text = _operand(self.value(count))
+        return text if isinstance(count, ir.Const) else f"({text} & 63)"
 
     def _comparison(self, v: ir.Binary) -> str:
         left, right = self.value(v.left), self.value(v.right)
-        pointers = isinstance(v.left.type, ir.PtrT), isinstance(v.right.type, ir.PtrT)
-        if any(pointers):
-            if isinstance(v.right, ir.Const) and v.right.value == 0:
-                return left if v.op == "!=" else f"!{_operand(left)}"
-            if not all(pointers) or self.declare(v.left.type, "") != self.declare(v.right.type, ""):
+        a, b = v.left.type, v.right.type
+        if isinstance(a, ir.PtrT) and _is_zero(v.right):
+            return f"!{_operand(left)}" if v.op == "==" else f"{_operand(left)} != NULL"
+        if isinstance(a, ir.PtrT) or isinstance(b, ir.PtrT):
+            if not (isinstance(a, ir.PtrT) and isinstance(b, ir.PtrT)) or self.declare(a, "") != self.declare(b, ""):
                 left, right = f"(__u64){_operand(left)}", f"(__u64){_operand(right)}"
-        if (
-            isinstance(v.right, ir.Const)
-            and v.right.value == 0
-            and not v.right.name
-            and v.op == "!="
-            and isinstance(v.left.type, ir.IntT)
-        ):
-            return left if _is_atom(left) else f"{_operand(left)} != 0"
+        elif isinstance(a, ir.IntT) and isinstance(b, ir.IntT) and a.signed != b.signed and not _has_const(v):
+            # The unsigned one is the narrower, or has at most 32 bits: so C would compare without sign.
+            left, right = (f"(__s64){_operand(t)}" if not k.signed and k.bits == 32 else t for t, k in ((left, a), (right, b)))
         return f"{_operand(left)} {v.op} {_operand(right)}"
 
-    def _wide(self, v: ir.Expr) -> str:
-        """A number in 64 bits, where the spec's arithmetic happens."""
+    def _as(self, v: ir.Expr, kind: ir.IntT) -> str:
+        """A number in 64 bits, with the sign of ``kind``: the spec's arithmetic happens there."""
         text = self.value(v)
-        kind = v.type
-        if isinstance(kind, ir.IntT) and kind.bits < 64 and not isinstance(v, ir.Const):
-            return f"({c_int(64, kind.signed)}){_operand(text)}"
-        return text
+        exact = v.type == kind and not isinstance(v, (ir.Const, ir.Conditional, ir.FieldChoice)) and not getattr(v, "default", None)
+        return text if exact else f"({c_int(kind.bits, kind.signed)}){_operand(text)}"
 
     def _logical(self, v: ir.Binary) -> str:
-        left = self.value(v.left)
+        left = self.condition(v.left)
         with self.captured() as lines:
             if v.op == "&&":
                 self._learn(v.left)
-            right = self.value(v.right)
+            right = self.condition(v.right)
         if not lines:
             return f"{_side(left)} {v.op} {_side(right)}"
         name = self.fresh("both" if v.op == "&&" else "either")
@@ -568,15 +601,15 @@ class _Function:
         return name
 
     def _conditional(self, v: ir.Conditional) -> str:
-        condition = self.value(v.condition)
+        condition = self.condition(v.condition)
         for part in walk((v.yes, v.no)):
             if isinstance(part, ir.Builtin) and part.name == "curtask":
                 self.value(part)  # once, for both sides and what follows
         with self.captured() as yes_lines:
             self._learn(v.condition)
-            yes = self.value(v.yes)
+            yes = self._arm(v.yes, v.type)
         with self.captured() as no_lines:
-            no = self.value(v.no)
+            no = self._arm(v.no, v.type)
         if not yes_lines and not no_lines:
             return f"({_operand(condition)} ? {_operand(yes)} : {_operand(no)})"
         name = self.fresh("chosen")
@@ -584,12 +617,27 @@ class _Function:
         self.block(f"if ({condition})", [*yes_lines, f"{name} = {yes};"], [*no_lines, f"{name} = {no};"])
         return name
 
+    def _arm(self, v: ir.Expr, kind: ir.Type) -> str:
+        """One of several values for the same place. C would give numbers of different types a third one."""
+        text = self.value(v)
+        if isinstance(kind, ir.IntT) and v.type != kind and not isinstance(v, ir.Const):
+            return f"({c_int(kind.bits, kind.signed)}){_operand(text)}"
+        return text
+
     def _lookup(self, v: ir.Lookup) -> str:
         info = self.checked.maps[v.map]
         plain = is_plain(info.value)
         if v.default is not None:
-            entry, default = self._entry(v.map, v.keys), self.value(v.default)
-            return f"({entry} ? {f'*{entry}' if plain else f'{entry}->{v.field}'} : {_operand(default)})"
+            entry = self._entry(v.map, v.keys)
+            stored = f"*{entry}" if plain else f"{entry}->{v.field}"
+            with self.captured() as lines:
+                default = self._arm(v.default, v.type)
+            if not lines:
+                return f"({entry} ? {stored} : {_operand(default)})"
+            name = self.fresh("chosen")
+            self.emit(f"{self.declare(v.type, name)};")
+            self.block(f"if ({entry})", [f"{name} = {stored};"], [*lines, f"{name} = {default};"])
+            return name
         entry = self._sure_entry(v.map, v.keys)
         return f"*{entry}" if plain else self._stored(v.type, f"{entry}->{v.field}")
 
@@ -674,10 +722,10 @@ class _Function:
 
     def _choice(self, v: ir.FieldChoice) -> str:
         common = set(v.fields[0]).intersection(*map(set, v.fields[1:]))
-        text = self.value(v.options[-1])
+        text = self._arm(v.options[-1], v.type)
         for option, fields in reversed(list(zip(v.options[:-1], v.fields[:-1], strict=True))):
             telling = tuple(f for f in fields if f not in common)
-            text = f"({self._exists(telling or fields)} ? {_operand(self.value(option))} : {_operand(text)})"
+            text = f"({self._exists(telling or fields)} ? {_operand(self._arm(option, v.type))} : {_operand(text)})"
         return text
 
     # Builtins and functions
@@ -750,7 +798,7 @@ class _Function:
         match v.function:
             case "dev":
                 major, minor = (_operand(self.value(a)) for a in v.args)
-                return f"({major} << 20 | {minor})"
+                return f"((__u32){major} << 20 | (__u32){minor})"
             case "strlen":
                 return self._string_length(v.args[0])
         macro = {
@@ -869,7 +917,7 @@ class _Function:
 
     def _prepare_either(self, v: ir.Conditional, event: ir.EventInfo | None, name: str) -> Store:
         condition = self.fresh("first")
-        self.emit(f"bool {condition} = {self.value(v.condition)};")
+        self.emit(f"bool {condition} = {self.condition(v.condition)};")
         yes, no = self.prepare(v.yes, event, name), self.prepare(v.no, event, name)
 
         def store(to: str, kind: FieldType) -> None:
@@ -959,6 +1007,19 @@ def _conjuncts(v: ir.Expr) -> list[ir.Expr]:
     return [v]
 
 
+def _is_zero(v: ir.Expr) -> bool:
+    return isinstance(v, ir.Const) and v.value == 0
+
+
+def _has_const(v: ir.Binary) -> bool:
+    return isinstance(v.left, ir.Const) or isinstance(v.right, ir.Const)
+
+
+def _reads(key: object, name: str) -> bool:
+    """Whether the value that a key of :class:`_Known` stands for depends on the map."""
+    return any(isinstance(n, (ir.Lookup, ir.InMap)) and n.map == name for n in walk(key))
+
+
 def _constant(v: ir.Const) -> str:
     if isinstance(v.type, ir.BoolT):
         return "true" if v.value else "false"
@@ -966,6 +1027,8 @@ def _constant(v: ir.Const) -> str:
         return f"{v.value} /* {v.name} */"
     if v.value >= 2**63:
         return f"{v.value}ULL"
+    if v.value == -(2**63):
+        return "(-9223372036854775807LL - 1)"  # the number alone, before its sign, fits no signed type
     return str(v.value) if abs(v.value) < 2**31 else f"{v.value}LL"
 
 

@@ -36,8 +36,10 @@ BUILTINS: dict[str, ir.Type] = {
     "comm": ir.StringT(16),
     "cpu": ir.IntT(32, False, "cpu"),
     "cgroup": ir.IntT(64, False, "cgroup"),
+    "wanted": ir.BoolT(),
+    "filtered": ir.BoolT(),
 }
-OF_TASK = ("pid", "tid", "uid", "gid", "ppid", "comm", "cgroup")
+OF_TASK = ("pid", "tid", "uid", "gid", "ppid", "comm", "cgroup", "wanted")
 ALIASES = {"time": "nsecs"}
 FUNCTIONS = ("str", "uptr", "kptr", "argv", "buf", "ip", "mac", "ntohs", "ntohl", "ntohll", "htons", "htonl", "abs", "min", "max", "dev",
              "exists", "strlen", "startswith")  # fmt: skip
@@ -310,6 +312,22 @@ def _widest(kinds: list[ir.Type]) -> ir.Type:
     if len(numbers) == len(kinds) and len(set(numbers)) > 1:
         return ir.S64 if any(n.signed for n in numbers) else ir.U64
     return kinds[0]
+
+
+def _either(yes: ir.Expr, no: ir.Expr) -> ir.Type:
+    """The type of a choice between two values: of unsigned numbers the wider one's, where a constant is as wide as it needs."""
+    if all(isinstance(v.type, ir.IntT) and not v.type.signed for v in (yes, no)):
+        kinds = (_narrowest(yes), _narrowest(no))
+        meanings = {kind.meaning for kind in kinds if kind.meaning}
+        return ir.IntT(max(kind.bits for kind in kinds), False, meanings.pop() if len(meanings) == 1 else "")
+    return _widest([yes.type, no.type])
+
+
+def _narrowest(value: ir.Expr) -> ir.IntT:
+    assert isinstance(value.type, ir.IntT)
+    if isinstance(value, ir.Const):
+        return ir.IntT(next(bits for bits in (8, 16, 32, 64) if value.value < 1 << bits), False)
+    return value.type
 
 
 class _Typing:
@@ -734,7 +752,7 @@ class _Typing:
                 raise self.fail(
                     node, f"both sides of '? :' must be numbers or pointers of one type, these are {yes.type} and {no.type}"
                 )
-        return ir.Conditional(_widest([yes.type, no.type]), condition, yes, no)
+        return ir.Conditional(_either(yes, no), condition, yes, no)
 
     def cast(self, node: expr.Cast) -> ir.Expr:
         operand = self.value(node.operand)
@@ -900,7 +918,7 @@ class _Typing:
     def _extreme(self, node: expr.Call, op: str) -> ir.Expr:
         self.arity(node, 2)
         left, right = self.number(node.args[0]), self.number(node.args[1])
-        return ir.Conditional(_widest([left.type, right.type]), self.compare(node, op, left, right), left, right)
+        return ir.Conditional(_either(left, right), self.compare(node, op, left, right), left, right)
 
     def call_min(self, node: expr.Call) -> ir.Expr:
         return self._extreme(node, "<")

@@ -27,7 +27,7 @@ _CODES = {
     "u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i16": "h", "i32": "i", "i64": "q", "bool": "?",
     "hex": "Q", "timestamp": "Q", "duration": "Q", "bytes": "Q", "pid": "I", "tid": "I", "uid": "I", "gid": "I", "cpu": "I",
     "port": "H", "errno": "i", "result": "q", "signal": "i", "syscall": "q", "enum": "q", "flags": "Q", "dev_t": "I",
-    "ifindex": "I", "cgroup": "Q",
+    "ifindex": "I", "cgroup": "Q", "protocol": "H",
 }  # fmt: skip
 _TEXTS = ("comm", "string")
 _BLOBS = (*_TEXTS, "argv", "ip", "mac")

@@ -22,6 +22,16 @@ Tables = dict[str, dict[int, str]]
 
 _MEMO_LIMIT = 4096
 _V4_MAPPED = bytes(10) + b"\xff\xff"
+_LEAST_ETHERTYPE = 0x600  # ETH_P_802_3_MIN of include/uapi/linux/if_ether.h
+_ETHERTYPES = {
+    0x0800: "IPv4", 0x0806: "ARP", 0x8035: "RARP", 0x8100: "VLAN", 0x86DD: "IPv6", 0x8809: "LACP", 0x8847: "MPLS", 0x8863: "PPPoE",
+    0x8864: "PPPoE", 0x888E: "EAPOL", 0x88A8: "802.1ad", 0x88CC: "LLDP", 0x88E5: "MACsec", 0x88F7: "PTP",
+}  # fmt: skip
+_IP_PROTOCOLS = {
+    0: "HOPOPT", 1: "ICMP", 2: "IGMP", 4: "IPIP", 6: "TCP", 17: "UDP", 33: "DCCP", 41: "IPv6-in-IP", 43: "IPv6-Route",
+    44: "IPv6-Frag", 47: "GRE", 50: "ESP", 51: "AH", 58: "ICMPv6", 59: "IPv6-NoNxt", 60: "IPv6-Opts", 89: "OSPF", 103: "PIM",
+    112: "VRRP", 132: "SCTP", 136: "UDPLite", 143: "Ethernet-in-IP",
+}  # fmt: skip
 _LAST_ERRNO = 4095  # MAX_ERRNO of include/linux/err.h
 # Names that never leave the kernel, except through tracepoints: include/linux/errno.h
 _KERNEL_ERRNOS = {
@@ -120,7 +130,15 @@ def interface(index: int) -> str | int:
         return index
 
 
+def protocol(number: int) -> str | int:
+    """An IP protocol (below 256) or an Ethernet type (from 1536); in between is what is neither."""
+    if number < _LEAST_ETHERTYPE:
+        return _IP_PROTOCOLS.get(number, number) if number < 256 else "other"
+    return _ETHERTYPES.get(number, f"0x{number:04x}")
+
+
 _FIXED: dict[str, Name] = {
+    "protocol": protocol,
     "errno": error,
     "result": result,
     "signal": signal_name,

@@ -13,6 +13,7 @@ import os
 from . import identity
 
 MANIFEST = "manifest.json"
+_SEAL = b',\n "digest": "'
 SUFFIXES = ("bpf.c", "h", "bpf.o", "skel.h", "host.c", "so")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _digest: list[str] = []
@@ -64,10 +65,19 @@ def inputs_digest(spec: bytes, kernel_fingerprint: str, tools_fingerprint: str) 
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def sealed(manifest: bytes) -> bytes:
+    """The text of a manifest with one more key, the last: the digest of what was before it was there."""
+    body = manifest.rstrip()
+    return body.removesuffix(b"\n}") + _SEAL + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
+
+
 def built_inputs(artefact: str | os.PathLike[str]) -> str | None:
     """The digest that an artefact was built with; None when there is none, or not all of it as it was built."""
     try:
-        manifest = json.loads(_read(os.path.join(artefact, MANIFEST)))
+        text = _read(os.path.join(artefact, MANIFEST))
+        if text != sealed(text.rpartition(_SEAL)[0] + b"\n}"):
+            return None
+        manifest = json.loads(text)
         for name, digest in manifest["files"].items():
             if hashlib.sha256(_read(os.path.join(artefact, name))).hexdigest() != digest:
                 return None

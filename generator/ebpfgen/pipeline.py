@@ -103,7 +103,7 @@ def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, settin
     }
     files = freshness.artefact_files(emitted.name)
     manifest["files"] = {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in files}
-    write_beside(folder / freshness.MANIFEST, manifest_text(manifest).encode())
+    write_beside(folder / freshness.MANIFEST, freshness.sealed(manifest_text(manifest).encode()))
 
 
 __all__ = ["Setting", "SpecError", "build_one", "read_and_check"]

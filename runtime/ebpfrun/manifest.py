@@ -20,6 +20,8 @@ SCHEMA = 1
 FILE = "manifest.json"
 REBUILD = "rebuild with `ebpfgen build`"
 
+_SEAL = b',\n "digest": "'  # the last key, over all that is before it; manifests made by hand go without
+
 T = TypeVar("T")
 
 
@@ -191,7 +193,8 @@ def read(folder: str) -> Manifest:
     path = folder if os.path.basename(folder) == FILE else os.path.join(folder, FILE)
     try:
         with open(path, "rb") as file:
-            data = json.loads(file.read())
+            text = file.read()
+        data = json.loads(text)
     except FileNotFoundError:
         raise ArtefactError(f"{path}: there is no artefact here; build it with `ebpfgen build`") from None
     except OSError as error:
@@ -202,6 +205,9 @@ def read(folder: str) -> Manifest:
     version = node.number("schema")
     if version != SCHEMA:
         raise ArtefactError(f"{path}: this artefact has schema {version}, this ebpfrun reads schema {SCHEMA}; {REBUILD}")
+    body, sealed, digest = text.rpartition(_SEAL)
+    if sealed and digest[:64].decode("ascii", "replace") != sha256(body + b"\n}"):
+        raise ArtefactError(f"{path}: truncated or altered (its digest is of other bytes); {REBUILD}")
     return _manifest(node, os.path.dirname(path) or ".")
 
 

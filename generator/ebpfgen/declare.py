@@ -172,6 +172,8 @@ def metrics(spec: model.Spec, verbs: dict[str, str], problems: list[Problem]) ->
         if m.buckets and (m.kind != "histogram" or (why := _bad_buckets(m.buckets))):
             problems.append(m.buckets.at.problem(why if m.kind == "histogram" else f"a {m.kind} has no buckets"))
             continue
+        # Metrics with the same labels share one struct, so that a program makes the key once for all of them.
+        key = next((other.key for other in found.values() if key and other.key and other.key.fields == key.fields), key)
         verb = verbs.get(m.name, {"counter": "count", "gauge": "set", "histogram": "observe"}[m.kind])
         if m.name not in verbs:
             problems.append(m.at.problem(f"metric {m.name} is never used: nothing counts or observes it"))

@@ -143,8 +143,9 @@ def _structs(checked: ir.CheckedSpec, config: StructLayout | None) -> list[dict[
     found = [_struct(config, "Filters and parameters.")] if config else []
     found += [_struct(e.layout, f"Event {e.name}{': ' + e.summary if e.summary else ''}") for e in checked.events.values()]
     for m in checked.metrics.values():
-        if m.key and not is_plain(m.key):
-            found.append(_struct(m.key, f"Labels of metric {m.name}."))
+        same = [other.name for other in checked.metrics.values() if other.key is m.key]
+        if m.key and not is_plain(m.key) and m.name == same[0]:
+            found.append(_struct(m.key, f"Labels of metric{'s' if len(same) > 1 else ''} {', '.join(same)}."))
         if value := value_layout(m):
             found.append(
                 {

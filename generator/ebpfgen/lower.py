@@ -191,7 +191,7 @@ class _Function:
             case ir.Let(name=name, value=value):
                 self._let(name, value)
             case ir.Filter():
-                self.block(f"if (!{self._wanted()})", [self.exit])
+                self.block(f"if (config.filter_on && !{self._wanted()})", [self.exit])
             case ir.Where(condition=condition):
                 self._where(condition)
             case ir.If():
@@ -350,14 +350,17 @@ class _Function:
     def _map_set(self, s: ir.MapSet) -> None:
         info = self.checked.maps[s.map]
         if s.field is not None:
-            entry = self._entry(s.map, s.keys)
             stores = [(name, self.prepare(value, None, name)) for name, value in s.values]
+            entry = self._entry(s.map, s.keys)
             with self.captured() as there:
                 for name, store in stores:
                     kind = info.value.slot(name).type
                     assert kind
                     store(f"*{entry}" if is_plain(info.value) else f"{entry}->{name}", kind)
-            self.block(f"if ({entry})", there, [self.count("absent", s.map)])
+            if self.known.entries[s.map, s.keys][1]:
+                self.lines += there
+            else:
+                self.block(f"if ({entry})", there, [self.count("absent", s.map)])
             return
         key = self._key(info.key, s.keys)
         if is_plain(info.value):

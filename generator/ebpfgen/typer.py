@@ -5,6 +5,7 @@ One expression yields one result or one :class:`~ebpfgen.expr.ExpressionError`. 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,10 @@ BASIC = {
     "long long": (64, True), "unsigned long long": (64, False),
 }  # fmt: skip
 
+_COMPARED: dict[str, Callable[[int, int], bool]] = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+_OPPOSITE = {">=": "<", "<=": ">"}
 BUILTINS: dict[str, ir.Type] = {
     "nsecs": ir.IntT(64, False, "timestamp"),
     "pid": ir.IntT(32, False, "pid"),
@@ -208,7 +213,7 @@ class Typer:
         fields = tuple(fields_of(o) for o in options)
         for option, needs in zip(written.options[:-1], fields, strict=False):
             if not needs:
-                raise ExpressionError(option.problem("no kernel lacks this, so what stands behind it in the list is never used"))
+                raise ExpressionError(option.at.problem("no kernel lacks this, so what stands behind it in the list is never used"))
         return ir.FieldChoice(_widest(kinds), tuple(options), fields)
 
 
@@ -307,6 +312,10 @@ def _same_kind(a: ir.Type, b: ir.Type) -> bool:
     return a == b or (isinstance(a, ir.StringT) and isinstance(b, ir.StringT))
 
 
+def _holds(kind: ir.IntT, number: int) -> bool:
+    return -(1 << kind.bits - 1) <= number < 1 << kind.bits - 1 if kind.signed else 0 <= number < 1 << kind.bits
+
+
 def _widest(kinds: list[ir.Type]) -> ir.Type:
     numbers = [k for k in kinds if isinstance(k, ir.IntT)]
     if len(numbers) == len(kinds) and len(set(numbers)) > 1:
@@ -314,20 +323,19 @@ def _widest(kinds: list[ir.Type]) -> ir.Type:
     return kinds[0]
 
 
-def _either(yes: ir.Expr, no: ir.Expr) -> ir.Type:
-    """The type of a choice between two values: of unsigned numbers the wider one's, where a constant is as wide as it needs."""
-    if all(isinstance(v.type, ir.IntT) and not v.type.signed for v in (yes, no)):
-        kinds = (_narrowest(yes), _narrowest(no))
-        meanings = {kind.meaning for kind in kinds if kind.meaning}
-        return ir.IntT(max(kind.bits for kind in kinds), False, meanings.pop() if len(meanings) == 1 else "")
-    return _widest([yes.type, no.type])
-
-
-def _narrowest(value: ir.Expr) -> ir.IntT:
-    assert isinstance(value.type, ir.IntT)
+def _range(value: ir.Expr) -> tuple[int, int]:
+    """The least and the greatest number that ``value`` can be."""
+    kind = value.type
+    assert isinstance(kind, ir.IntT)
     if isinstance(value, ir.Const):
-        return ir.IntT(next(bits for bits in (8, 16, 32, 64) if value.value < 1 << bits), False)
-    return value.type
+        return value.value, value.value
+    return (-(1 << kind.bits - 1), (1 << kind.bits - 1) - 1) if kind.signed else (0, (1 << kind.bits) - 1)
+
+
+def _narrowest(*ranges: tuple[int, int]) -> ir.IntT | None:
+    low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    kinds = (ir.IntT(bits, low < 0) for bits in (8, 16, 32, 64))
+    return next((kind for kind in kinds if _holds(kind, low) and _holds(kind, high)), None)
 
 
 class _Typing:
@@ -384,7 +392,9 @@ class _Typing:
         raise self.fail(node, f"a condition is expected here, this is a {value.type}")
 
     def number(self, node: expr.Node, what: str = "a number") -> ir.Expr:
-        value = self.value(node)
+        return self.a_number(node, self.value(node), what)
+
+    def a_number(self, node: expr.Node, value: ir.Expr, what: str = "a number") -> ir.Expr:
         if isinstance(value.type, ir.IntT):
             return value
         hint = ""
@@ -614,8 +624,10 @@ class _Typing:
         assert isinstance(operand.type, ir.IntT)
         if isinstance(operand, ir.Const):
             value = -operand.value if node.op == "-" else ~operand.value & 2**64 - 1
+            if value < -(2**63):
+                raise self.fail(node, "the value does not fit 64 bits")
             return ir.Const(ir.IntT(64, value < 0, operand.type.meaning), value)
-        return ir.Unary(ir.S64 if node.op == "-" else operand.type, node.op, operand)
+        return ir.Unary(ir.S64 if node.op == "-" else ir.IntT(64, operand.type.signed), node.op, operand)
 
     def binary(self, node: expr.Binary) -> ir.Expr:
         op = node.op
@@ -632,9 +644,21 @@ class _Typing:
         if not isinstance(left, ir.Lookup) or isinstance(left.type, ir.EntryT):
             raise self.fail(node, "'??' gives a default for a value of a map: map[key] ?? 0")
         right = self.value(node.right)
+        if isinstance(left.type, ir.BoolT) and isinstance(right.type, ir.BoolT):
+            return replace(left, default=right)
         if not isinstance(left.type, ir.IntT) or not isinstance(right.type, ir.IntT):
-            raise self.fail(node.right, f"a number is expected behind '??' here, this is a {right.type}")
-        return replace(left, default=right)
+            raise self.fail(node.right, f"a {left.type} is expected behind '??' here, this is a {right.type}")
+        self.fits(node.right, right, left.type)
+        return replace(left, type=self.joined(node, left, right), default=right)
+
+    def fits(self, node: expr.Node, value: ir.Expr, kind: ir.IntT) -> None:
+        """Refuses a constant beside numbers among which it can't be."""
+        if not isinstance(value, ir.Const):
+            return
+        if value.value < 0 and not kind.signed:
+            raise self.fail(node, f"an unsigned number ({kind}) is never negative", hint="cast it: (i64)x")
+        if not _holds(kind, value.value):
+            raise self.fail(node, f"{value.value} does not fit {kind}")
 
     def compare(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         left, right = self.as_text(left), self.as_text(right)
@@ -651,7 +675,15 @@ class _Typing:
             return self.compare_pointers(node, op, left, right)
         if not isinstance(a, ir.IntT) or not isinstance(b, ir.IntT):
             raise self.fail(node, f"a {a} and a {b} can't be compared")
+        if isinstance(left, ir.Const) and isinstance(right, ir.Const):
+            return ir.Const(ir.BoolT(), int(_COMPARED[op](left.value, right.value)))
+        if left == right:
+            raise self.fail(node, "compares a value with itself")
         self.same_sign(node, left, right)
+        for kind, other, always in ((a, right, ">="), (b, left, "<=")):
+            if op in (always, _OPPOSITE[always]) and isinstance(other, ir.Const) and other.value == 0 and not kind.signed:
+                outcome = "true" if op == always else "false"
+                raise self.fail(node, f"an unsigned number ({kind}) is never negative: this is always {outcome}")
         return ir.Binary(ir.BoolT(), op, left, right)
 
     def compare_truth(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
@@ -694,10 +726,11 @@ class _Typing:
         """Refuses C's trap: comparing signed with unsigned numbers where a negative one would turn into a huge one."""
         a, b = left.type, right.type
         assert isinstance(a, ir.IntT) and isinstance(b, ir.IntT)
-        for value, other in ((left, b), (right, a)):
-            if isinstance(value, ir.Const) and value.value < 0 and not other.signed:
-                raise self.fail(node, f"an unsigned number ({other}) is never negative", hint="cast it: (i64)x")
-        if isinstance(left, ir.Const) or isinstance(right, ir.Const) or a.signed == b.signed:
+        if isinstance(left, ir.Const) or isinstance(right, ir.Const):
+            self.fits(node, left, b)
+            self.fits(node, right, a)
+            return
+        if a.signed == b.signed:
             return
         signed, unsigned = (a, b) if a.signed else (b, a)
         if unsigned.bits >= signed.bits and unsigned.bits > 32 or unsigned.bits == signed.bits:
@@ -708,7 +741,7 @@ class _Typing:
         op, left = node.op, self.value(node.left)
         if isinstance(left.type, ir.PtrT) and op in ("+", "-"):
             return self.pointer_arithmetic(node, left)
-        left, right = self.number(node.left), self.number(node.right)
+        left, right = self.a_number(node.left, left), self.number(node.right)
         a, b = left.type, right.type
         assert isinstance(a, ir.IntT) and isinstance(b, ir.IntT)
         if op in ("/", "%") and isinstance(right, ir.Const) and right.value == 0:
@@ -718,8 +751,10 @@ class _Typing:
         if isinstance(left, ir.Const) and isinstance(right, ir.Const):
             return self.fold(node, left, right)
         signed = (a.signed and not isinstance(left, ir.Const)) or (b.signed and not isinstance(right, ir.Const))
-        if op in ("/", "%") and signed:
-            if not isinstance(right, ir.Const) or a.signed is False or right.value < 0:
+        if op in ("<<", ">>"):
+            signed = a.signed  # the count has no part in it
+        if op in ("/", "%") and (signed or a.signed or b.signed):
+            if not isinstance(right, ir.Const) or not a.signed or right.value < 0:
                 raise self.fail(
                     node, "signed division is not possible on all kernels", hint="cast to u64, or divide by a constant"
                 )
@@ -752,7 +787,17 @@ class _Typing:
                 raise self.fail(
                     node, f"both sides of '? :' must be numbers or pointers of one type, these are {yes.type} and {no.type}"
                 )
-        return ir.Conditional(_either(yes, no), condition, yes, no)
+        return ir.Conditional(self.joined(node, yes, no), condition, yes, no)
+
+    def joined(self, node: expr.Node, a: ir.Expr, b: ir.Expr) -> ir.Type:
+        """The type of what may be either: of numbers the narrowest that holds all of both."""
+        if not isinstance(a.type, ir.IntT) or not isinstance(b.type, ir.IntT):
+            return a.type
+        found = _narrowest(_range(a), _range(b))
+        if found is None:
+            raise self.fail(node, f"{a.type} and {b.type} have no common type: cast one of them, for example (i64)x")
+        meanings = {v.meaning for v in (a.type, b.type) if v.meaning}
+        return replace(found, meaning=meanings.pop() if len(meanings) == 1 else "")
 
     def cast(self, node: expr.Cast) -> ir.Expr:
         operand = self.value(node.operand)
@@ -912,13 +957,18 @@ class _Typing:
     def call_abs(self, node: expr.Call) -> ir.Expr:
         self.arity(node, 1)
         value = self.number(node.args[0])
-        return ir.Conditional(ir.U64, ir.Binary(ir.BoolT(), "<", ir.Cast(ir.S64, value, "__s64"), ir.Const(ir.S64, 0)),
-                              ir.Unary(ir.S64, "-", value), value)  # fmt: skip
+        assert isinstance(value.type, ir.IntT)
+        if isinstance(value, ir.Const):
+            return replace(value, type=replace(value.type, signed=False), value=abs(value.value), name="")
+        if not value.type.signed:
+            return value
+        negative = ir.Binary(ir.BoolT(), "<", value, ir.Const(ir.S64, 0))
+        return ir.Conditional(ir.IntT(64, False, value.type.meaning), negative, ir.Unary(ir.S64, "-", value), value)
 
     def _extreme(self, node: expr.Call, op: str) -> ir.Expr:
         self.arity(node, 2)
         left, right = self.number(node.args[0]), self.number(node.args[1])
-        return ir.Conditional(_either(left, right), self.compare(node, op, left, right), left, right)
+        return ir.Conditional(self.joined(node, left, right), self.compare(node, op, left, right), left, right)
 
     def call_min(self, node: expr.Call) -> ir.Expr:
         return self._extreme(node, "<")

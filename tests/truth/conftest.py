@@ -1,8 +1,8 @@
 """Shipped specs, run as a person would run them, against programs whose effect is known.
 
-    with trace("opensnoop", "--pid", work.pid) as traced:    # building, attaching; inside, everything is attached
-        truth = work.go()
-    assert traced.events("open") == ...                      # detached, drained, ended; traced has all that came out
+with trace("opensnoop", "--pid", work.pid) as traced:    # building, attaching; inside, everything is attached
+    truth = work.go()
+assert traced.events("open") == ...                      # detached, drained, ended; traced has all that came out
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from workloads import Workload
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 60.0  # seconds to wait for what hangs; a limit, not a measure
@@ -77,7 +79,6 @@ class Traced:
         self.status = self.process.returncode
         self.rows = [json.loads(line) for line in self._sink.read_text().splitlines()] if self._sink.exists() else []
 
-
     def stop(self) -> None:
         """Stops the process where it is, as Ctrl-Z would, so that nobody empties the ring."""
         self.process.send_signal(signal.SIGSTOP)
@@ -133,6 +134,15 @@ def cgroup() -> Iterator[Cgroup]:
         pytest.skip("cgroup v2 is not mounted")
     with Cgroup(Path(mounts[0])).below(f"ebpfgen-test-{os.getpid()}") as own:
         yield own
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Iterator[Callable[[str], Workload]]:
+    """``python(text)`` starts Python, which waits for ``start()`` and then does what the text says."""
+    imports = "import ctypes, json, os, signal, sys, threading"
+    waits = f"{imports}\nprint(json.dumps({{'pid': os.getpid()}}), flush=True)\nsys.stdin.readline()\n"
+    with ExitStack() as stack:
+        yield lambda text: stack.enter_context(Workload([sys.executable, "-c", waits + text], tmp_path))
 
 
 @pytest.fixture

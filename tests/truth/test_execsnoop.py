@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,18 +13,7 @@ from .conftest import Cgroup, Trace
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 Start = Callable[..., Workload]
-
-WAITING = """
-import json, os, sys, threading
-print(json.dumps({"pid": os.getpid()}), flush=True)
-sys.stdin.readline()
-"""
-
-
-@pytest.fixture
-def waiting(tmp_path: Path) -> Callable[[str], Workload]:
-    """Starts Python, which waits, then does what the text says."""
-    return lambda text: Workload([sys.executable, "-c", WAITING + text], tmp_path)
+Python = Callable[[str], Workload]
 
 
 def test_each_program_is_a_row_with_its_arguments(cgroup: Cgroup, trace: Trace, workload: Start) -> None:
@@ -93,9 +81,7 @@ def test_failed(cgroup: Cgroup, trace: Trace, workload: Start) -> None:
 
 
 @pytest.mark.parametrize("program", ["/bin/true", "/nonexistent"])
-def test_arguments_longer_than_the_field_are_cut_and_marked(
-    cgroup: Cgroup, trace: Trace, workload: Start, program: str
-) -> None:
+def test_arguments_longer_than_the_field_are_cut_and_marked(cgroup: Cgroup, trace: Trace, workload: Start, program: str) -> None:
     argv = [program, *(f"{i:03}" for i in range(300))]
     work = workload("execs", 1, *argv)
     cgroup.add(work.pid)
@@ -110,19 +96,19 @@ def test_arguments_longer_than_the_field_are_cut_and_marked(
     assert traced.lost() == ["exec.argv: 1 cut, because longer than the field"]
 
 
-def test_a_thread_that_starts_a_program(trace: Trace, waiting: Callable[[str], Workload]) -> None:
+def test_a_thread_that_starts_a_program(trace: Trace, python: Python) -> None:
     """It takes over the process's number and ends the other threads: still one row, and nothing is left over."""
     argv = ["/bin/true", "from", "a", "thread"]
-    with waiting(f"t = threading.Thread(target=os.execv, args=({argv[0]!r}, {argv!r})); t.start(); t.join()") as work:
-        with trace("execsnoop", "--pid", work.pid) as traced:
-            work.start()
-            work.end()
+    work = python(f"t = threading.Thread(target=os.execv, args=({argv[0]!r}, {argv!r})); t.start(); t.join()")
+    with trace("execsnoop", "--pid", work.pid) as traced:
+        work.start()
+        work.end()
     (row,) = traced.events("exec")
     assert (row["pid"], row["comm"], row["argv"], row["result"]) == (work.pid, "true", argv, 0)
     assert traced.lost() == []
 
 
-def test_a_thread_that_fails_to(trace: Trace, waiting: Callable[[str], Workload]) -> None:
+def test_a_thread_that_fails_to(trace: Trace, python: Python) -> None:
     text = """
 def attempt():
     try:
@@ -131,21 +117,21 @@ def attempt():
         pass
 t = threading.Thread(target=attempt); t.start(); t.join()
 """
-    with waiting(text) as work:
-        with trace("execsnoop", "--pid", work.pid) as traced:
-            work.start()
-            work.end()
+    work = python(text)
+    with trace("execsnoop", "--pid", work.pid) as traced:
+        work.start()
+        work.end()
     (row,) = traced.events("exec")
     assert (row["pid"], row["path"], row["argv"], row["result"]) == (work.pid, "/nonexistent", ["/nonexistent", "x"], "ENOENT")
     assert traced.lost() == []
 
 
-def test_execveat(trace: Trace, waiting: Callable[[str], Workload]) -> None:
+def test_execveat(trace: Trace, python: Python) -> None:
     text = "fd = os.open('/bin/true', os.O_RDONLY); os.execve(fd, ['anything', 'x'], {})"
-    with waiting(text) as work:
-        with trace("execsnoop", "--pid", work.pid) as traced:
-            work.start()
-            work.end()
+    work = python(text)
+    with trace("execsnoop", "--pid", work.pid) as traced:
+        work.start()
+        work.end()
     (row,) = traced.events("exec")
     assert (row["argv"], row["result"]) == (["anything", "x"], 0)
     assert row["path"].startswith("/dev/fd/")

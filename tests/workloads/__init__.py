@@ -53,8 +53,13 @@ class Workload:
 
     def end(self) -> None:
         """Lets the process end (without its work, if that did not begin) and waits for it."""
+        status = self.wait()
+        assert status == 0, f"{self._process.args!r} ended with {status}"
+
+    def wait(self) -> int:
+        """The same, for a process that may end otherwise: its exit code, or the signal's number with a minus sign."""
         self._process.communicate(timeout=LONGEST)
-        assert self._process.returncode == 0, f"{self._process.args!r} ended with {self._process.returncode}"
+        return int(self._process.returncode)
 
     def kill(self) -> None:
         """Ends the process wherever it is; fine if it has ended."""

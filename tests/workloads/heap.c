@@ -2,11 +2,17 @@
  *   malloc=SIZExN       N blocks of SIZE bytes
  *   calloc=COUNT,SIZExN N blocks of COUNT elements of SIZE bytes
  *   realloc=SIZExN      the N newest blocks, each to SIZE bytes
+ *   renew=SIZExN        N blocks of SIZE bytes from realloc of no block
  *   free=N              the N oldest blocks
- * SIZE must stay below 100000, so that no block is a mapping of its own. The result lists every call with its size. */
+ *   drop=N              the same by realloc to no bytes
+ *   nothing=N           N times free of no block
+ *   refused=N           N times three calls that fail: malloc, calloc, and realloc of the newest block, of far too many bytes
+ * What stands before an operand `before` is done before the program says that it is ready, and is not in the result.
+ * SIZE must stay below 100000, so that no block is a mapping of its own. The result lists every call that gave or took a block, with its size. */
 #include "workload.h"
 
-#define USAGE "heap malloc=SIZExN|calloc=COUNT,SIZExN|realloc=SIZExN|free=N..."
+#define USAGE "heap malloc=SIZExN|calloc=COUNT,SIZExN|realloc=SIZExN|renew=SIZExN|free=N|drop=N|nothing=N|refused=N..."
+#define FAR_TOO_MANY ((size_t)1 << 62)
 #define MOST 10000
 
 static struct {
@@ -45,6 +51,19 @@ static long outstanding(void)
 	return sum;
 }
 
+static void note_taken(void)
+{
+	note("free", blocks[oldest++].size);
+}
+
+static void refuse(void)
+{
+	volatile size_t many = FAR_TOO_MANY; /* volatile: the compiler knows that it can't be */
+
+	if (malloc(many) || calloc(many, 5) || realloc(blocks[newest - 1].p, many))
+		die("allocation of far too many bytes");
+}
+
 static void perform(const char *op)
 {
 	long count, size, n;
@@ -61,8 +80,21 @@ static void perform(const char *op)
 			blocks[i].size = size;
 		}
 	} else if (sscanf(op, "free=%ld", &n) == 1 && n <= newest - oldest) {
-		for (; n > 0; n--, oldest++, note("free", blocks[oldest - 1].size))
+		for (; n > 0; n--, note_taken())
 			free(blocks[oldest].p);
+	} else if (sscanf(op, "renew=%ldx%ld", &size, &n) == 2) {
+		for (; n > 0; n--, note("realloc", size))
+			add_block(realloc(NULL, size), size);
+	} else if (sscanf(op, "drop=%ld", &n) == 1 && n <= newest - oldest) {
+		for (; n > 0; n--, note_taken())
+			if (realloc(blocks[oldest].p, 0))
+				die("realloc to no bytes");
+	} else if (sscanf(op, "nothing=%ld", &n) == 1) {
+		for (; n > 0; n--)
+			free(NULL);
+	} else if (sscanf(op, "refused=%ld", &n) == 1 && newest > oldest) {
+		for (; n > 0; n--)
+			refuse();
 	} else {
 		usage(USAGE);
 	}
@@ -72,8 +104,15 @@ int main(int argc, char **argv)
 {
 	if (argc < 2)
 		usage(USAGE);
-	ready();
+	int first = 1;
 	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "before"))
+			first = i + 1;
+	for (int i = 1; i < first - 1; i++)
+		perform(argv[i]);
+	made = 0;
+	ready();
+	for (int i = first; i < argc; i++)
 		perform(argv[i]);
 	out("{\"pid\": %d, \"outstanding\": %ld, \"blocks\": %d, \"calls\": [", getpid(), outstanding(), newest - oldest);
 	for (int i = 0; i < made; i++)

@@ -135,9 +135,9 @@ def start(folder: Path) -> Iterator[Row]:
             with load():
                 cold()
                 ours, theirs, ratio = pairs(warm, peer)
-                yield Row(f"warm start to attached, {name}", f"{ours:.3f} s", f"bpftrace {theirs:.3f} s", f"{ratio:.2f}", "≤ 0.33")
+                yield Row(f"warm start to attached, {name}", f"{ours:.3f} s", f"bpftrace {theirs:.3f} s", f"{ratio:.3f}", "≤ 0.33")
                 ours, theirs, ratio = pairs(cold, peer, 5)
-                yield Row(f"cold (spec edited) to attached, {name}", f"{ours:.3f} s", f"bpftrace {theirs:.3f} s", f"{ratio:.2f}", "≤ 1.00")
+                yield Row(f"cold (spec edited) to attached, {name}", f"{ours:.3f} s", f"bpftrace {theirs:.3f} s", f"{ratio:.3f}", "≤ 1.00")
 
 
 def build(folder: Path) -> Iterator[Row]:
@@ -221,7 +221,7 @@ def kernel(folder: Path) -> Iterator[Row]:
     ):
         hand = [str(hand_made(folder, "ring" + options[-1], flags))]
         ours, theirs, ratio = pairs(lambda o=options: kernel_ns([*generated, *o], folder), lambda hand=hand: kernel_ns(hand, folder), 5)
-        yield Row(f"kernel time per open, {how}", f"{ours:.0f} ns", f"by hand {theirs:.0f} ns", f"{ratio:.2f}", "≤ 1.05")
+        yield Row(f"kernel time per open, {how}", f"{ours:.0f} ns", f"by hand {theirs:.0f} ns", f"{ratio:.3f}", "≤ 1.05")
 
 
 SECTIONS = {"start": start, "build": build, "memory": memory, "kernel": kernel}

@@ -99,6 +99,8 @@ def config_layout(checked: ir.CheckedSpec, filters: bool) -> StructLayout | None
     if filters:
         fields = [("filter_on", _U32), ("filter_pid", _U32), ("filter_tid", _U32), ("filter_uid", _U32), ("filter_cgroup_level", _U32),
                   ("filter_cgroup", _U64), ("filter_comm", _COMM)]  # fmt: skip
+    if checked.events:
+        fields.append(("ring_mark", _U64))
     fields += [(p.name, p.type) for p in checked.params.values()]
     return lay_out(f"{checked.spec.name}_config", fields) if fields else None
 

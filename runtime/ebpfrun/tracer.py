@@ -50,7 +50,7 @@ class Tracer:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
         self._params = {p.name: (params or {}).get(p.name, p.default) for p in self.manifest.params}
-        self._block = config.pack(self.manifest, params or {}, filters or {})
+        self._block = config.pack(self.manifest, params or {}, filters or {}, ring)
         self._ring = ring
         self._notice = notice
         self._stop = stop

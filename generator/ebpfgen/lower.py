@@ -531,6 +531,9 @@ class _Function:
             return self.value(v.operand)
         if isinstance(v, ir.InMap):
             return f"!{self.condition(v)}"
+        if isinstance(v, ir.StringTest):
+            text = self.value(v)
+            return text[1:] if text.startswith("!") else f"!{text}"
         if isinstance(v, ir.Binary) and v.op == "||":
             return self._logical(replace(v, op="&&", left=ir.Unary(v.type, "!", v.left), right=ir.Unary(v.type, "!", v.right)))
         return f"!{_operand(self.value(v))}"

@@ -861,7 +861,9 @@ class _Function:
         size = v.left.type.size if isinstance(v.left.type, ir.StringT) else 0
         if size and len(wanted) > size:
             return "false"
-        if isinstance(v.left, (ir.Kept, ir.Lookup, ir.ParamValue)) and len(wanted) <= 64:
+        if isinstance(v.left, ir.ParamValue):
+            return self._param_is(v.left.name, wanted)
+        if isinstance(v.left, (ir.Kept, ir.Lookup)) and len(wanted) <= 64:
             where, _ = self._text_source(v.left)
         elif isinstance(v.left, ir.Builtin):
             where = self.once(("comm", self.program.task), "char", "comm[16]", "{}").removesuffix("[16]")
@@ -873,6 +875,15 @@ class _Function:
             self.emit(f"char {where}[{len(v.right) + 1}] = {{}};")
             self.emit(f"{self.prepare_length(v.left)(where, len(v.right) + 1)};")
         return f"!__builtin_memcmp({where}, {c_string(v.right)}, {len(wanted)})"
+
+    def _param_is(self, name: str, wanted: bytes) -> str:
+        """A parameter's text is compared byte by byte: as plain memory, clang would take it for the empty text of the source."""
+        if wanted == b"\0":
+            return f"!config.{name}[0]"
+        self.whole.helpers.add("same_text")
+        literal = self.fresh("literal")
+        self.emit(f"char {literal}[{len(wanted)}] = {c_string(wanted.removesuffix(b"\0"))};")
+        return f"same_text({literal}, config.{name}, {len(wanted)})"
 
     def _string_is_param(self, v: ir.StringIsParam) -> str:
         self.whole.helpers.add("same_text")

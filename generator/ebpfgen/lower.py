@@ -882,7 +882,8 @@ class _Function:
             return f"!config.{name}[0]"
         self.whole.helpers.add("same_text")
         literal = self.fresh("literal")
-        self.emit(f"char {literal}[{len(wanted)}] = {c_string(wanted.removesuffix(b"\0"))};")
+        text = c_string(wanted.removesuffix(b"\0"))
+        self.emit(f"char {literal}[{len(wanted)}] = {text};")
         return f"same_text({literal}, config.{name}, {len(wanted)})"
 
     def _string_is_param(self, v: ir.StringIsParam) -> str:

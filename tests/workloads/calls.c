@@ -15,7 +15,7 @@
 #define USAGE "calls KIND=N..."
 #define MOST 64
 
-static int zero, file, created;
+static int zero, file, created, own_pid;
 
 static long call_getppid(void) { return syscall(SYS_getppid); }
 static long call_getuid(void) { return syscall(SYS_getuid); }
@@ -43,7 +43,7 @@ static long call_nanosleep(void)
 static const char *created_name(int i)
 {
 	static char name[64];
-	snprintf(name, sizeof(name), "created-%d-%d", getpid(), i);
+	snprintf(name, sizeof(name), "created-%d-%d", own_pid, i);
 	return name;
 }
 
@@ -96,8 +96,9 @@ int main(int argc, char **argv)
 		work[i].kind = find_kind(argv[i], equals - argv[i]);
 		work[i].n = number(equals + 1, USAGE);
 	}
+	own_pid = getpid(); /* once: the C library does not remember it */
 	zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-	snprintf(scratch, sizeof(scratch), "scratch-%d", getpid());
+	snprintf(scratch, sizeof(scratch), "scratch-%d", own_pid);
 	file = open(scratch, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	if (zero < 0 || file < 0 || unlink(scratch))
 		die("files");
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
 			}
 		work[i].ns = now() - start;
 	}
-	out("{\"pid\": %d, \"calls\": [", getpid());
+	out("{\"pid\": %d, \"calls\": [", own_pid);
 	for (int i = 1; i < argc; i++)
 		out("%s{\"kind\": \"%s\", \"syscall\": \"%s\", \"count\": %ld, \"errors\": %ld, \"errno\": %d, \"ns\": %lld}",
 		    i > 1 ? ", " : "", work[i].kind->name, work[i].kind->syscall, work[i].n, work[i].errors, work[i].errno_seen,

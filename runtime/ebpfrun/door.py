@@ -35,7 +35,7 @@ class Driver:
     def __init__(self, library: str, binding: str) -> None:
         self.ffi: Any = _binding(binding)
         self.lib: Any = _library(self.ffi, library)
-        abi = self.lib.er_abi()
+        abi = _abi(self.lib, library)
         if abi != ABI:
             raise ArtefactError(f"{library}: has version {abi} of the driver's interface, this ebpfrun needs {ABI}; rebuild it")
         self.name = self._text(self.lib.er_name())
@@ -194,11 +194,26 @@ def _binding(path: str) -> Any:
     try:
         with open(path, encoding="utf-8") as file:
             exec(compile(file.read(), path, "exec"), module.__dict__)
+        return _ffi(module)
     except ImportError as error:
         raise MachineError(f"cffi is missing or too old ({error}): apt install python3-cffi-backend") from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ArtefactError(f"{path}: not a binding ({error}); rebuild with `ebpfgen build`") from None
-    return module.__dict__["ffi"]
+    except Exception as error:  # a program that is no binding fails as it likes
+        raise ArtefactError(f"{path}: not a binding ({type(error).__name__}: {error}); rebuild with `ebpfgen build`") from None
+
+
+def _ffi(module: types.ModuleType) -> Any:
+    ffi = module.__dict__["ffi"]
+    if not hasattr(ffi, "dlopen"):
+        raise TypeError(f"its ffi is a {type(ffi).__name__}")
+    return ffi
+
+
+def _abi(lib: Any, path: str) -> int:
+    try:
+        abi: int = lib.er_abi()
+    except Exception as error:  # cffi's own, of the FFI that the binding made
+        raise ArtefactError(f"{path}: not an artefact's library ({error}); rebuild with `ebpfgen build`") from None
+    return abi
 
 
 def _library(ffi: Any, path: str) -> Any:

@@ -21,8 +21,7 @@ setup: ## install what is missing, make .venv with both commands in it
 	@tools/setup
 
 lint: setup ## ruff and mypy
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+	@$(BIN)/ruff check .; ruff=$$?; $(BIN)/mypy && exit $$ruff
 
 check-reproducible: setup ## build all specs twice, in two folders, and compare every byte
 	@tools/check_reproducible

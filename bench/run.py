@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -34,20 +35,24 @@ PAIRS = 7
 OPENS = 200_000
 
 OPENSNOOP_BT = r"""
-tracepoint:syscalls:sys_enter_openat, tracepoint:syscalls:sys_enter_open { @t[tid] = nsecs; @p[tid] = args->filename; @f[tid] = args->flags; }
+tracepoint:syscalls:sys_enter_openat, tracepoint:syscalls:sys_enter_open {
+  @t[tid] = nsecs; @p[tid] = args->filename; @f[tid] = args->flags;
+}
 tracepoint:syscalls:sys_exit_openat, tracepoint:syscalls:sys_exit_open /@t[tid]/ {
   printf("%llu %d %d %s %s %x %d %llu\n", nsecs, pid, tid, comm, str(@p[tid]), @f[tid], args->ret, nsecs - @t[tid]);
   delete(@t[tid]); delete(@p[tid]); delete(@f[tid]);
 }"""
 TCPLIFE_BT = r"""
-tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate < 4/ { @born[args->skaddr] = nsecs; @pid[args->skaddr] = pid; @comm[args->skaddr] = comm; }
+tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate < 4/ {
+  @born[args->skaddr] = nsecs; @pid[args->skaddr] = pid; @comm[args->skaddr] = comm;
+}
 tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7 && @born[args->skaddr]/ {
   $tcp = (struct tcp_sock *)args->skaddr;
   printf("%d %s %s %d %s %d %llu %llu %llu\n", @pid[args->skaddr], @comm[args->skaddr], ntop(args->saddr_v6), args->sport,
     ntop(args->daddr_v6), args->dport, $tcp->bytes_sent, $tcp->bytes_received, nsecs - @born[args->skaddr]);
   delete(@born[args->skaddr]); delete(@pid[args->skaddr]); delete(@comm[args->skaddr]);
 }"""
-BPFTRACE_ENVIRONMENT = {**os.environ, "BPFTRACE_STRLEN": "200"}
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,11 @@ class Row:
     peer: str
     ratio: str
     bar: str
+
+
+def paired(what: str, ours: float, theirs: float, ratio: float, unit: str, peer: str, bar: str) -> Row:
+    digits = 3 if unit == "s" else 0
+    return Row(what, f"{ours:.{digits}f} {unit}", f"{peer} {theirs:.{digits}f} {unit}", f"{ratio:.3f}", bar)
 
 
 def median(values: list[float]) -> float:
@@ -97,11 +107,11 @@ def connector() -> Iterator[None]:
         process.wait()
 
 
-def until_first_run(command: list[str], programs: int, folder: Path, environment: dict[str, str] | None = None) -> float:
+def until_first_run(command: list[str], programs: int, folder: Path) -> float:
     """Seconds from the start of ``command`` until the kernel has run ``programs`` of its programs: attached beyond doubt."""
     after = max(kernel_view.program_ids(), default=0)
     begin = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     try:
         end = kernel_view.wait_until_run(after, programs, begin + 30)
     finally:
@@ -130,14 +140,14 @@ def start(folder: Path) -> Iterator[Row]:
                 return warm()
 
             def peer(script: str = script, programs: int = programs) -> float:
-                return until_first_run(["bpftrace", "-e", script], programs, folder, BPFTRACE_ENVIRONMENT)
+                return until_first_run(["bpftrace", "-e", script], programs, folder)
 
             with load():
                 cold()
                 ours, theirs, ratio = pairs(warm, peer)
-                yield Row(f"warm start to attached, {name}", f"{ours:.3f} s", f"bpftrace {theirs:.3f} s", f"{ratio:.3f}", "≤ 0.33")
+                yield paired(f"warm start to attached, {name}", ours, theirs, ratio, "s", "bpftrace", "≤ 0.333")
                 ours, theirs, ratio = pairs(cold, peer, 5)
-                yield Row(f"cold (spec edited) to attached, {name}", f"{ours:.3f} s", f"bpftrace {theirs:.3f} s", f"{ratio:.3f}", "≤ 1.00")
+                yield paired(f"cold (spec edited) to attached, {name}", ours, theirs, ratio, "s", "bpftrace", "≤ 1")
 
 
 def build(folder: Path) -> Iterator[Row]:
@@ -182,12 +192,14 @@ def hand_made(folder: Path, name: str, flags: list[str]) -> Path:
     shutil.copytree(HERE / "handwritten", work)
     clang = next(c for c in ("clang-19", "clang") if shutil.which(c))
     include = f"-I/usr/include/{os.uname().machine}-linux-gnu"
-    run = {"cwd": work, "check": True}
-    subprocess.run([clang, "-target", "bpf", "-O2", "-g", "-mcpu=v3", include, *flags, "-c", "opensnoop.bpf.c", "-o", "opensnoop.bpf.o"], **run)
+    to_bpf = [clang, "-target", "bpf", "-O2", "-g", "-mcpu=v3", include, *flags]
+    subprocess.run([*to_bpf, "-c", "opensnoop.bpf.c", "-o", "opensnoop.bpf.o"], cwd=work, check=True)
     bpftool = shutil.which("bpftool", path=os.environ["PATH"] + ":/usr/sbin") or "bpftool"
     with (work / "opensnoop.skel.h").open("wb") as skeleton:
-        subprocess.run([bpftool, "gen", "skeleton", "opensnoop.bpf.o", "name", "opensnoop_bpf"], stdout=skeleton, **run)
-    subprocess.run([clang, "-O2", "opensnoop.c", "-o", "opensnoop", "-lbpf"], **run)
+        subprocess.run(
+            [bpftool, "gen", "skeleton", "opensnoop.bpf.o", "name", "opensnoop_bpf"], stdout=skeleton, cwd=work, check=True
+        )
+    subprocess.run([clang, "-O2", "opensnoop.c", "-o", "opensnoop", "-lbpf"], cwd=work, check=True)
     return work / "opensnoop"
 
 
@@ -203,7 +215,8 @@ def kernel_ns(command: list[str], folder: Path) -> float:
     try:
         with kernel_view.statistics():
             subprocess.run(["taskset", "-c", "0", "/usr/bin/python3", "-S", "-c", opens], check=True)
-            seen = [p for i in kernel_view.program_ids(after) if (p := kernel_view.program(i)) and int(p["run_cnt"]) > OPENS // 2]
+            loaded = [kernel_view.program(i) for i in kernel_view.program_ids(after)]
+        seen = [p for p in loaded if p and int(p["run_cnt"]) > OPENS // 2]
         return sum(int(p["run_time_ns"]) / int(p["run_cnt"]) for p in seen)
     finally:
         tracer.send_signal(signal.SIGINT)
@@ -212,16 +225,19 @@ def kernel_ns(command: list[str], folder: Path) -> float:
 
 def kernel(folder: Path) -> Iterator[Row]:
     """Kernel-side cost of the generated opensnoop beside the same tool written by hand."""
-    subprocess.run([EBPFGEN, "build", str(ROOT / "specs" / "opensnoop.yaml"), "--out", str(folder / "build"), "--quiet"], check=True)
+    spec = str(ROOT / "specs" / "opensnoop.yaml")
+    subprocess.run([EBPFGEN, "build", spec, "--out", str(folder / "build"), "--quiet"], check=True)
     generated = [EBPFRUN, "build/opensnoop", "--sink", "csv:/dev/null"]
-    # A ring that holds every record: nobody is woken, nothing is lost, what is left is the programs. Then each with its own defaults.
-    for how, flags, options in (
+    # A ring that holds every record: nobody is woken, nothing is lost, what is left is the programs. Then each with its defaults.
+    rings: tuple[tuple[str, list[str], list[str]], ...] = (
         ("ring holds all, no wake-ups", ["-DRING=(1 << 27)", "-DWAKE_UP=BPF_RB_NO_WAKEUP"], ["--ring", "128MiB"]),
         ("ring 1 MB, own wake-ups", [], ["--ring", "1MiB"]),
-    ):
+    )
+    for how, flags, options in rings:
         hand = [str(hand_made(folder, "ring" + options[-1], flags))]
-        ours, theirs, ratio = pairs(lambda o=options: kernel_ns([*generated, *o], folder), lambda hand=hand: kernel_ns(hand, folder), 5)
-        yield Row(f"kernel time per open, {how}", f"{ours:.0f} ns", f"by hand {theirs:.0f} ns", f"{ratio:.3f}", "≤ 1.05")
+        own = [*generated, *options]
+        ours, theirs, ratio = pairs(functools.partial(kernel_ns, own, folder), functools.partial(kernel_ns, hand, folder), 5)
+        yield paired(f"kernel time per open, {how}", ours, theirs, ratio, "ns", "by hand", "≤ 1.05")
 
 
 SECTIONS = {"start": start, "build": build, "memory": memory, "kernel": kernel}
@@ -235,7 +251,9 @@ def main() -> int:
         raise SystemExit("the benchmark loads BPF programs: run it as root")
     if not shutil.which("bpftrace"):
         raise SystemExit("bpftrace is not installed; on Debian: apt install bpftrace")
-    print(f"Linux {os.uname().release}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}; medians of {PAIRS} pairs or fewer\n")
+    print(
+        f"Linux {os.uname().release}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}; medians of {PAIRS} pairs or fewer\n"
+    )
     print(f"{'what':<52} {'ebpfgen':>12} {'peer':>20} {'ratio':>7}   bar")
     for name in args.sections or SECTIONS:
         with tempfile.TemporaryDirectory(prefix="ebpfgen-bench-") as folder:

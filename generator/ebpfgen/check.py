@@ -68,8 +68,19 @@ class _Checker:
         self._unused()
         if self.problems:
             raise SpecError(self.problems)
-        return ir.CheckedSpec(spec, params, maps, events, metrics, self.spans, tuple(self.programs), tuple(self.attach),
-                              tuple(self.left_out), ring, tables)  # fmt: skip
+        return ir.CheckedSpec(
+            spec,
+            params,
+            maps,
+            events,
+            metrics,
+            self.spans,
+            tuple(self.programs),
+            tuple(self.attach),
+            tuple(self.left_out),
+            ring,
+            tables,
+        )
 
     # The whole
 
@@ -82,7 +93,7 @@ class _Checker:
         return size or declare.DEFAULT_RING
 
     def _verbs(self) -> dict[str, str]:
-        """The verb used for each metric; a second, different one is a problem for gauges (and count with sum is one for counters)."""
+        """The verb used for each metric; a second, different one is a problem for gauges."""
         verbs: dict[str, str] = {}
         for s in _all_statements(self.spec):
             name = s.target.text if s.target else ""
@@ -165,8 +176,17 @@ class _Checker:
                 self.left_out.append(ir.LeftOut(probe, point.text.text, point.at, found.why))
                 return None
             found = found.partial
-        scope = Scope(args=found.args, no_args=found.no_args, numbered=found.numbered, retval=found.retval, space=found.space,
-                      record=found.struct, params=self.declared.params, maps=self.declared.maps, target=found.label)  # fmt: skip
+        scope = Scope(
+            args=found.args,
+            no_args=found.no_args,
+            numbered=found.numbered,
+            retval=found.retval,
+            space=found.space,
+            record=found.struct,
+            params=self.declared.params,
+            maps=self.declared.maps,
+            target=found.label,
+        )
         return _Site(point, found, scope)
 
     def _task(self, site: _Site, task: model.Text | None) -> None:
@@ -228,7 +248,7 @@ class _Checker:
                 filtered,
                 task,
                 site.found.record,
-            )  # fmt: skip
+            )
         )
 
     def _unique(self, wanted: str) -> str:
@@ -389,8 +409,16 @@ class _Checker:
             fitted.append(ok)
         return tuple(fitted)
 
-    def _span_end(self, span: model.Span, info: ir.SpanInfo, site: _Site, late: list[_Part], indices: dict[int, int],
-                  ends: list[_Site], count_unpaired: bool) -> None:  # fmt: skip
+    def _span_end(
+        self,
+        span: model.Span,
+        info: ir.SpanInfo,
+        site: _Site,
+        late: list[_Part],
+        indices: dict[int, int],
+        ends: list[_Site],
+        count_unpaired: bool,
+    ) -> None:
         before = len(self.problems)
         prologue = self._where(site.point.where, site.scope)
         try:
@@ -410,7 +438,7 @@ class _Checker:
         inner = self._conditions(late, scope) + list(self.bodies.statements(span.do, scope))
         body = tuple(_lets_where_needed(lets + site.lets, inner))
         key_lets = [s for s in lets if isinstance(s, ir.Let)]
-        site.lets = key_lets
+        site.lets = [*key_lets]
         self._note_alternatives(site, before, ends)
         indices[id(site)] = len(self.programs)
         in_keys = {

@@ -163,11 +163,11 @@ def _event_layout(event: model.Event, problems: list[Problem]) -> StructLayout |
 
 def metrics(spec: model.Spec, verbs: dict[str, str], problems: list[Problem]) -> dict[str, ir.MetricInfo]:
     """``verbs``: the verb that the statements use for each metric."""
-    found = {}
+    found: dict[str, ir.MetricInfo] = {}
     for m in spec.metrics.values():
         key = record(m.labels, f"{m.name}_key", problems, "label") if m.labels else None
         entries = number(m.max_entries, problems, "max_entries", 1, LARGEST_MAP) if m.max_entries else (1024 if m.labels else 1)
-        if m.labels and key is None or entries is None:
+        if (m.labels and key is None) or entries is None:
             continue
         if m.buckets and (m.kind != "histogram" or (why := _bad_buckets(m.buckets))):
             problems.append(m.buckets.at.problem(why if m.kind == "histogram" else f"a {m.kind} has no buckets"))
@@ -228,7 +228,7 @@ def tables(kinds: list[tuple[FieldType, model.At]], kernel: Kernel, problems: li
 
 def _names(values: list[tuple[str, int]]) -> dict[str, str]:
     """Number → name without the words that all names share; the first name of a number counts."""
-    prefix = os.path.commonprefix([name for name, _ in values]) if len(values) > 1 else ""
+    prefix = os.path.commonprefix([name for name, _ in values]) if len(values) > 1 else ""  # noqa: RUF071 - by character is meant
     cut = prefix.rfind("_") + 1
     named: dict[str, str] = {}
     for name, number_ in values:

@@ -50,9 +50,13 @@ class Emitter:
         import jinja2
 
         environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(self.folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-            keep_trailing_newline=True, autoescape=False,
-        )  # fmt: skip
+            loader=jinja2.FileSystemLoader(self.folder),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            autoescape=False,
+        )
         environment.globals["fail"] = _fail
         return environment
 
@@ -97,8 +101,15 @@ def _file(checked: ir.CheckedSpec) -> str:
 def config_layout(checked: ir.CheckedSpec, filters: bool) -> StructLayout | None:
     fields: list[tuple[str, FieldType]] = []
     if filters:
-        fields = [("filter_on", _U32), ("filter_pid", _U32), ("filter_tid", _U32), ("filter_uid", _U32), ("filter_cgroup_level", _U32),
-                  ("filter_cgroup", _U64), ("filter_comm", _COMM)]  # fmt: skip
+        fields = [
+            ("filter_on", _U32),
+            ("filter_pid", _U32),
+            ("filter_tid", _U32),
+            ("filter_uid", _U32),
+            ("filter_cgroup_level", _U32),
+            ("filter_cgroup", _U64),
+            ("filter_comm", _COMM),
+        ]
     if checked.events:
         fields.append(("ring_mark", _U64))
     fields += [(p.name, p.type) for p in checked.params.values()]
@@ -170,15 +181,26 @@ def _structs(checked: ir.CheckedSpec, config: StructLayout | None) -> list[dict[
 
 def _cdef(structs: list[dict[str, Any]]) -> str:
     """The records as cffi reads them."""
-    kernel_types = "".join(f"typedef {c} {name};\n" for name, c in (
-        ("__u8", "uint8_t"), ("__s8", "int8_t"), ("__u16", "uint16_t"), ("__s16", "int16_t"), ("__u32", "uint32_t"), ("__s32", "int32_t"),
-        ("__u64", "uint64_t"), ("__s64", "int64_t")))  # fmt: skip
+    kernel_types = "".join(
+        f"typedef {c} {name};\n"
+        for name, c in (
+            ("__u8", "uint8_t"),
+            ("__s8", "int8_t"),
+            ("__u16", "uint16_t"),
+            ("__s16", "int16_t"),
+            ("__u32", "uint32_t"),
+            ("__s32", "int32_t"),
+            ("__u64", "uint64_t"),
+            ("__s64", "int64_t"),
+        )
+    )
     bodies = ("".join(f"  {m['c']};\n" for m in s["members"]) for s in structs)
     return kernel_types + "".join(f"struct {s['name']} {{\n{body}}};\n" for s, body in zip(structs, bodies, strict=True))
 
 
-def _bpf_data(checked: ir.CheckedSpec, lowerer: Lowerer, bodies: list[list[str]], upserts: list[dict[str, Any]],
-              config: StructLayout | None) -> dict[str, Any]:  # fmt: skip
+def _bpf_data(
+    checked: ir.CheckedSpec, lowerer: Lowerer, bodies: list[list[str]], upserts: list[dict[str, Any]], config: StructLayout | None
+) -> dict[str, Any]:
     helpers = lowerer.helpers
     text = "\n".join(line for body in bodies for line in body)
     programs, shared = _programs(checked, bodies)
@@ -232,8 +254,17 @@ def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[di
     found = []
     for p, body in zip(checked.programs, bodies, strict=True):
         lines = [f"return {called[p.name]}(ctx);"] if p.name in called else body
-        found.append({"text": c_comment(p.text), "line": p.at.mark.line, "probe": p.probe, "section": p.section, "name": p.name,
-                      "context": p.context, "lines": lines})  # fmt: skip
+        found.append(
+            {
+                "text": c_comment(p.text),
+                "line": p.at.mark.line,
+                "probe": p.probe,
+                "section": p.section,
+                "name": p.name,
+                "context": p.context,
+                "lines": lines,
+            }
+        )
     return found, shared
 
 
@@ -278,15 +309,39 @@ def _maps(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[dict[str, Any]]:
             }
         )
     for s in checked.spans.values():
-        found.append({"name": f"{s.name}_in_flight", "type": "HASH", "max_entries": s.max_entries, "key": c_of(s.key), "value": c_of(s.value),
-                      "comment": f"Starts of span {s.name} that wait for their end."})  # fmt: skip
+        found.append(
+            {
+                "name": f"{s.name}_in_flight",
+                "type": "HASH",
+                "max_entries": s.max_entries,
+                "key": c_of(s.key),
+                "value": c_of(s.value),
+                "comment": f"Starts of span {s.name} that wait for their end.",
+            }
+        )
     for layout in lowerer.scratch.values():
-        found.append({"name": scratch_name(layout), "type": "PERCPU_ARRAY", "max_entries": 1, "key": "__u32", "value": f"struct {layout.name}",
-                      "comment": "Built here: too large for the stack."})  # fmt: skip
+        found.append(
+            {
+                "name": scratch_name(layout),
+                "type": "PERCPU_ARRAY",
+                "max_entries": 1,
+                "key": "__u32",
+                "value": f"struct {layout.name}",
+                "comment": "Built here: too large for the stack.",
+            }
+        )
     for metric in checked.metrics.values():
         key = c_of(metric.key) if metric.key else "__u32"
-        found.append({"name": metric.name, "type": metric.map_type.upper(), "max_entries": metric.max_entries, "key": key,
-                      "value": _value_type(metric), "comment": c_comment(metric.help)})  # fmt: skip
+        found.append(
+            {
+                "name": metric.name,
+                "type": metric.map_type.upper(),
+                "max_entries": metric.max_entries,
+                "key": key,
+                "value": _value_type(metric),
+                "comment": c_comment(metric.help),
+            }
+        )
     return found
 
 
@@ -311,9 +366,17 @@ def _metric_functions(checked: ir.CheckedSpec, helpers: set[str]) -> list[dict[s
             find = f"__u32 zero = 0;\n\t{value} *value = bpf_map_lookup_elem(&{m.name}, &zero);"
         for verb in ("add_to", "observe", "set", "min", "max"):
             if f"{verb}_{m.name}" in helpers:
-                found.append({"name": m.name, "verb": verb, "find": find, "slots": m.slots, "linear": m.linear,
-                              "key_params": f"const {c_of(m.key)} *key, " if m.key else "",
-                              "number": "__s64" if m.kind == "gauge" else "__u64"})  # fmt: skip
+                found.append(
+                    {
+                        "name": m.name,
+                        "verb": verb,
+                        "find": find,
+                        "slots": m.slots,
+                        "linear": m.linear,
+                        "key_params": f"const {c_of(m.key)} *key, " if m.key else "",
+                        "number": "__s64" if m.kind == "gauge" else "__u64",
+                    }
+                )
     return found
 
 
@@ -402,11 +465,22 @@ def _metric(m: ir.MetricInfo) -> dict[str, Any]:
     else:
         value = [("value", "i64" if m.kind == "gauge" else "u64", 0, 8)]
     return {
-        "name": m.name, "kind": m.kind, "verb": m.verb, "help": m.help, "unit": m.unit, "top": m.top, "map": m.name, "map_type": m.map_type,
-        "max_entries": m.max_entries, "buckets": buckets,
+        "name": m.name,
+        "kind": m.kind,
+        "verb": m.verb,
+        "help": m.help,
+        "unit": m.unit,
+        "top": m.top,
+        "map": m.name,
+        "map_type": m.map_type,
+        "max_entries": m.max_entries,
+        "buckets": buckets,
         "key": {"size": m.key.size, "fields": _plain_fields(m.key)} if m.key else None,
-        "value": {"size": value[-1][2] + value[-1][3], "fields": [{"name": n, "type": t, "offset": o, "size": s} for n, t, o, s in value]},
-    }  # fmt: skip
+        "value": {
+            "size": value[-1][2] + value[-1][3],
+            "fields": [{"name": n, "type": t, "offset": o, "size": s} for n, t, o, s in value],
+        },
+    }
 
 
 def _plan(plan: ir.Plan) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def parse(text: Text) -> Node:
         at = len(source) if e.token.type == "$END" else (e.token.start_pos or 0)
         raise ExpressionError(text.sub(at).problem(f"{found} is not expected here", hint=_advice(source, at))) from None
     except lark.UnexpectedCharacters as e:
-        at = e.pos_in_stream
+        at = int(e.pos_in_stream or 0)
         hint = _advice(source, at)
         raise ExpressionError(text.sub(at).problem(f"'{source[at]}' does not belong in an expression", hint=hint)) from None
     except RecursionError:

@@ -138,7 +138,7 @@ class First:
 
 
 Attach = AttachPoint | All | First
-"""``on`` of a probe, ``start`` or ``end`` of a span. ``{on: [a, b], let: …}`` arrives as All of two AttachPoints with the same let."""
+"""``on`` of a probe, ``start`` or ``end`` of a span. ``{on: [a, b], let: …}`` arrives as All of two AttachPoints with one let."""
 
 
 @dataclass(frozen=True, slots=True)

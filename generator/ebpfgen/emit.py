@@ -212,6 +212,7 @@ def _bpf_data(
         "summary": c_comment(checked.spec.summary),
         "file": _file(checked),
         "uses": {
+            "sixth": "PT_REGS_PARM6" in text,
             "registers": any(p.context == "struct pt_regs" for p in checked.programs),
             "byte_order": "bpf_ntoh" in text or "bpf_hton" in text or "bpf_be64" in text,
             "wanted": "wanted" in helpers,

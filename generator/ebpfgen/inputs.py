@@ -34,8 +34,8 @@ SOFTWARE = {
     "minor-faults": 5, "major-faults": 6, "alignment-faults": 7, "emulation-faults": 8,
 }  # fmt: skip
 TIMER_UNITS = {"profile": ("hz", "ms", "us"), "interval": ("s", "ms", "us", "hz")}
-REGISTERS = 5
-"""Arguments that libbpf 1.1's PT_REGS_PARMn reach on every architecture."""
+REGISTERS = 6
+"""Arguments passed in registers on every architecture here; libbpf 1.1 has no PT_REGS_PARM6, so the template defines it."""
 
 
 @dataclass(frozen=True, slots=True)

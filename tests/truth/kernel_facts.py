@@ -18,8 +18,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def wait_until_asleep(pid: int) -> None:
-    """Until the process waits for something: a workload with its work behind it waits in a read."""
-    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S")
+    """Until the process waits in a system call, off its CPU: a workload with its work behind it waits in a read.
+
+    /proc/PID/stat says S while it is still on its way there; reading this file waits for it to leave the CPU (wait_task_inactive).
+    """
+    wait_until(lambda: not Path(f"/proc/{pid}/syscall").read_text().startswith("running"))
 
 
 def switches(pid: int) -> int:

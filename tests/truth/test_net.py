@@ -55,7 +55,7 @@ def test_each_connection_is_a_row_at_both_ends(trace: Trace, workload: Start, fa
     for bytes_, whose in (((SENT, RECEIVED), clients), ((RECEIVED, SENT), servers)):
         assert {(rows[end]["sent"], rows[end]["received"]) for end in whose} == {bytes_}
     assert {row["error"] for row in rows.values()} == {0}
-    assert all(0 < row["duration"] for row in rows.values())
+    assert all(row["duration"] > 0 for row in rows.values())
     assert traced.events("state") == []
     assert traced.totals("older")[0]["value"] == 0
     assert traced.lost() == []

@@ -9,7 +9,7 @@ import pytest
 
 from workloads import Workload
 
-from .conftest import Trace, Traced
+from .conftest import Cgroup, Trace, Traced
 from .kernel_facts import switches, wait_until_asleep
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
@@ -55,10 +55,12 @@ def test_put_aside_while_it_could_run(trace: Trace, workload: Start) -> None:
     assert traced.totals("processes")[0]["value"] > truth["cpu_ns"] / 10  # the other took its share
 
 
-def test_a_new_process(trace: Trace, python: Callable[[str], Workload]) -> None:
-    """A process waits for the first time when it has just been made; chosen by its name."""
-    text = "for _ in range(20): p = os.posix_spawn('/bin/true', ['true'], {}); os.waitpid(p, 0)\nprint('{}', flush=True)\ninput()"
-    work = python(text)
-    with trace("runqlat", "--comm", "true") as traced:
-        work.go()
-    assert 0 < len(traced.totals("processes"))
+def test_new_processes(cgroup: Cgroup, trace: Trace, workload: Start) -> None:
+    """A process that never sleeps waits once at least: when it has just been made."""
+    work = workload("exits", *[0] * 30)
+    cgroup.add(work.pid)
+    with trace("runqlat", "--cgroup", cgroup.path) as traced:
+        truth = work.go()
+    waited = {row["labels"]["pid"] for row in traced.totals("processes")}
+    assert waited == {work.pid, *(child["pid"] for child in truth["children"])}
+    assert traced.lost() == []

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TextIO
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,9 +19,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _status(argv)
     _take_signals()
     _take_streams()
-    status = _status(None)
-    _let_go_of_stdout()
-    return status
+    try:
+        status = _status(None)
+    except SystemExit as end:  # argparse has said what was asked for, or what is wrong
+        status = end.code if isinstance(end.code, int) else 0
+    return _flushed(status)
 
 
 def _status(argv: Sequence[str] | None) -> int:
@@ -31,7 +34,6 @@ def _status(argv: Sequence[str] | None) -> int:
         try:
             args = commands.parser().parse_args(argv)
             status: int = args.run(args)
-            sys.stdout.flush()
             return status
         except EbpfgenError as e:
             say(str(e) if isinstance(e, SpecError) else f"ebpfgen: {e}")
@@ -86,12 +88,24 @@ def say(text: str) -> None:
         return
 
 
-def _let_go_of_stdout() -> None:
-    """What could not be written, and was told of, must not fail again at the interpreter's end."""
+def _flushed(status: int) -> int:
+    """The exit status when everything printed is out. What can't be is told of once, and not again at the interpreter's end."""
+    if (error := _flush(sys.stdout)) and status == 0 and not isinstance(error, BrokenPipeError):
+        from .problems import EXIT_MACHINE
+
+        say(f"ebpfgen: standard output: {error.strerror}")
+        status = EXIT_MACHINE
+    _flush(sys.stderr)
+    return status
+
+
+def _flush(stream: TextIO) -> OSError | None:
     try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
 
 
 if __name__ == "__main__":

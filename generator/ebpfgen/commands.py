@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .cli import say
@@ -21,8 +21,14 @@ EPILOG = """exit status: 0 done; 1 a spec is wrong; 2 the command line is wrong;
 a privilege or room on the disk is missing); 70 a mistake in ebpfgen itself"""
 
 
+class _Parser(argparse.ArgumentParser):
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Argparse itself would not say that help can't be written."""
+        (file or sys.stderr).write(message)
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="ebpfgen", description="Turns YAML specs into eBPF tracers.", epilog=EPILOG)
+    top: argparse.ArgumentParser = _Parser(prog="ebpfgen", description="Turns YAML specs into eBPF tracers.", epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"ebpfgen {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     _add_build(commands)

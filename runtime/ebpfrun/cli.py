@@ -27,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"ebpfrun: a bug of ebpfrun, not of yours: {type(error).__name__}: {error}")
         _say(f"Please report it with what {TRACEBACK}=1 in the environment makes it print.")
         return EXIT_BUG
+    finally:
+        if argv is None:
+            _give_up_what_was_not_said()
 
 
 def _main(argv: list[str], stop: Stop) -> int:
@@ -61,6 +64,14 @@ def _take_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDONLY)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+
+
+def _give_up_what_was_not_said() -> None:
+    """What the standard error did not take must not be tried again when the interpreter ends: it would change the exit status."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from . import __version__, values
+from . import __version__, report, values
 from .config import FILTERS, Value
 from .errors import ArtefactError, UsageError
 from .manifest import Manifest, Param
@@ -46,6 +46,10 @@ class Options(NamedTuple):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and version; argparse itself would not say that they can't be written."""
+        report.put(message, end="")
 
 
 def _typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:

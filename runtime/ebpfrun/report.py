@@ -1,4 +1,4 @@
-"""Prints what ``doctor`` and ``list`` have to say, in one piece. A reader that has left is no failure."""
+"""Prints what ``doctor``, ``list`` and ``--help`` have to say, in one piece. A reader that has left is no failure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from .errors import MachineError
 
 
-def put(text: str) -> None:
+def put(text: str, end: str = "\n") -> None:
     """Writes ``text`` and a line end to the standard output."""
     if sys.stdout is None:
         raise MachineError("the standard output is closed")
     try:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(text + end)
         sys.stdout.flush()
     except OSError as error:
         # What could not be written must not be tried again when the interpreter ends.

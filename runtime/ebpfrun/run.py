@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from . import values
+from . import config, values
 from .command import Command
 from .config import Value
 from .manifest import Manifest
@@ -38,6 +38,7 @@ class Notices:
 def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     """Traces until something asks for the end."""
     notice = Notices(options)
+    config.pack(manifest, options.params, options.filters)  # what can't be is told before a sink empties its file
     output = Output(manifest, options.sinks, options.interval, options.quiet, count=options.most)
     try:
         command = Command(options.command) if options.command is not None else None

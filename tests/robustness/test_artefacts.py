@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _cffi_backend
 import pytest
 
 from ebpfgen import freshness
@@ -130,7 +131,7 @@ def test_files_that_are_something_else_altogether(content: str, home: Path) -> N
     file = "call_cffi.py" if content in ("no binding", "another program") else "call.so"
     path = home / "build/call" / file
     if content == "another library":
-        path.write_bytes(Path(__import__("_cffi_backend").__file__).read_bytes())
+        path.write_bytes(Path(str(_cffi_backend.__file__)).read_bytes())
     else:
         path.write_text({"no library": "hello", "no binding": "hello", "another program": "ffi = 7\n"}[content])
     reseal(home / "build/call", lambda m: m["files"].update({file: manifest.sha256(path.read_bytes())}))

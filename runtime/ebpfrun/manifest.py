@@ -22,13 +22,6 @@ REBUILD = "rebuild with `ebpfgen build`"
 
 _SEAL = b',\n "digest": "'  # the last key, over all that is before it; manifests made by hand go without
 
-_TARGETS = {
-    "tracepoint": ("category", "name"), "raw_tracepoint": ("name",), "tp_btf": ("name",), "kprobe": ("function",),
-    "kretprobe": ("function",), "fentry": ("function",), "fexit": ("function",), "uprobe": ("binary", "symbol"),
-    "uretprobe": ("binary", "symbol"), "profile": ("unit",), "interval": ("unit",),
-}  # fmt: skip
-"""What must be text in a program's target, by kind. Kinds of later versions are refused when they are attached."""
-
 T = TypeVar("T")
 
 
@@ -385,10 +378,8 @@ def _map(n: _Node) -> Map:
 
 
 def _program(n: _Node) -> Program:
-    kind, target = n.text("kind"), n.node("target")
-    for key in _TARGETS.get(kind, ()):
-        target.text(key)
-    return Program(n.text("name"), n.text("section"), kind, target.data, n.text("file"), n.number("line"), n.text("text"))
+    target = n.node("target").data
+    return Program(n.text("name"), n.text("section"), n.text("kind"), target, n.text("file"), n.number("line"), n.text("text"))
 
 
 def _plan(n: _Node) -> Plan:

@@ -99,7 +99,6 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         + ": can't be attached here: tracepoint:syscalls:sys_enter_getppid: this kernel has no such "
         "tracepoint; did you mean syscalls:sys_enter_getppid",
     ),
-    "a target without a name": (
         lambda m: m["programs"][0].update(target={}),
         "programs[0].target: the key 'category' is missing",
     ),

@@ -11,10 +11,12 @@ comment says what it does and takes), attaches its tracer, and lets it go::
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +31,9 @@ class Workload:
     """A started program, ready to work. ``pid`` is the process's; ``ready`` is all that it said of itself."""
 
     def __init__(self, command: list[str], cwd: Path) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, cwd=cwd)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, cwd=cwd, process_group=0
+        )
         try:
             self.ready = self._line()
         except BaseException:
@@ -62,9 +66,13 @@ class Workload:
         return int(self._process.returncode)
 
     def kill(self) -> None:
-        """Ends the process wherever it is; fine if it has ended."""
-        self._process.kill()
-        self._process.communicate()
+        """Ends the process and its children wherever they are; fine if they have ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe
+            pipe.close()
+        self._process.wait()
 
     def __enter__(self) -> Self:
         return self

@@ -86,7 +86,10 @@ def _kernel(file: Path | None) -> Kernel:
 def _fingerprint(file: Path | None) -> str:
     from . import identity
 
-    return _kernel(file).fingerprint if file else identity.kernel_fingerprint()
+    try:
+        return _kernel(file).fingerprint if file else identity.kernel_fingerprint()
+    except OSError:
+        return _kernel(file).fingerprint  # which says what is missing, and the way out
 
 
 def _specs(paths: Sequence[Path]) -> list[Path]:

@@ -10,6 +10,7 @@ Never decodes (:mod:`ebpfrun.decode`) and never prints: remarks go to ``notice``
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -198,6 +199,13 @@ def _culprit(programs: list[Program], error: DriverError) -> Program:
     for program in programs:
         if named and program.name == named[1]:
             return program
+    if made := re.search(r"map '(\w+)': failed to create: ([^(]+)", error.log):
+        text = f"{programs[0].file}: {made[1]}: the kernel can't make this map: {made[2]}{_too_large(error)}"
+        raise MachineError(text) from error
     if not os.path.exists(_BTF):
         raise MachineError(f"this kernel does not tell its types: no {_BTF} (CONFIG_DEBUG_INFO_BTF)") from error
     raise error
+
+
+def _too_large(error: DriverError) -> str:
+    return " (fewer max_entries, or smaller values)" if error.errno in (errno.ENOMEM, errno.E2BIG) else ""

@@ -531,6 +531,8 @@ class _Function:
             return self.value(v.operand)
         if isinstance(v, ir.InMap):
             return f"!{self.condition(v)}"
+        if isinstance(v, ir.Builtin) and v.name == "filtered":
+            return "!config.filter_on"
         if isinstance(v, ir.StringTest):
             text = self.value(v)
             return text[1:] if text.startswith("!") else f"!{text}"
@@ -934,8 +936,10 @@ class _Function:
         return lambda to, kind: self.emit(f"{to} = {text_};")
 
     def _prepare_either(self, v: ir.Conditional, event: ir.EventInfo | None, name: str) -> Store:
-        condition = self.fresh("first")
-        self.emit(f"bool {condition} = {self.condition(v.condition)};")
+        condition = self.condition(v.condition)
+        if not isinstance(v.condition, ir.Local):
+            told, condition = condition, self.fresh("first")
+            self.emit(f"bool {condition} = {told};")
         yes, no = self.prepare(v.yes, event, name), self.prepare(v.no, event, name)
 
         def store(to: str, kind: FieldType) -> None:

@@ -20,7 +20,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def wait_until_asleep(pid: int) -> None:
     """Until the process waits in a system call, off its CPU: a workload with its work behind it waits in a read.
 
-    /proc/PID/stat says S while it is still on its way there; reading this file waits for it to leave the CPU (wait_task_inactive).
+    /proc/PID/stat says S while it is still on its way there; this file is not read before it has left (wait_task_inactive).
     """
     wait_until(lambda: not Path(f"/proc/{pid}/syscall").read_text().startswith("running"))
 

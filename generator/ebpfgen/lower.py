@@ -170,14 +170,15 @@ class _Function:
 
     def _wanted(self) -> str:
         """Whether the common filters want the task."""
+        for path in (["cgroups", "dfl_cgrp", "kn", "id"], ["cgroups", "dfl_cgrp", "level"]):
+            self._core_path(path)
+        self.whole.types.others.setdefault("cgroup", {}).update({"ancestors[1]": "struct cgroup *", "ancestor_ids[1]": "__u64 "})
         if self.program.task is None:
             self.whole.helpers.add("wanted")
             return "wanted()"
         self.whole.helpers.add("wanted_task")
-        for path in (["tgid"], ["pid"], ["cred", "uid.val"], ["comm"], ["cgroups", "dfl_cgrp", "kn", "id"]):
+        for path in (["tgid"], ["pid"], ["cred", "uid.val"], ["comm"]):
             self._core_path(path)
-        self._core_path(["cgroups", "dfl_cgrp", "level"])
-        self.whole.types.others.setdefault("cgroup", {}).update({"ancestors[1]": "struct cgroup *", "ancestor_ids[1]": "__u64 "})
         return f"wanted_task({self._task()})"
 
     # Statements

@@ -1,0 +1,106 @@
+"""The lab's own specs, observed inside the test's process: fast enough for a guest, where each start of a program costs seconds.
+
+    seen = observe("fexit", lambda: prctl(1, 2, 3, 4))
+    assert seen.events("seen") == [...]
+
+On a machine that can't attach what a spec needs, its tests are skipped with the reason; in the lab that is a failure, since its
+kernels can (EBPFGEN_LAB names the kernel there).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from ebpfrun import manifest, metrics
+from ebpfrun.decode import Decoder, clock_offset
+from ebpfrun.errors import AttachError
+from ebpfrun.tracer import Tracer
+
+SPECS = Path(__file__).with_name("specs")
+LAB = os.environ.get("EBPFGEN_LAB", "")
+"""The series of the guest's kernel; empty on a machine that is no guest of the lab."""
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+UNKNOWN_OPTION = 0x7F00
+"""An option that prctl does not have: the call takes five numbers, does nothing and fails."""
+
+
+def prctl(*numbers: int) -> None:
+    """prctl(UNKNOWN_OPTION, four numbers)."""
+    a, b, c, d = numbers
+    LIBC.prctl(ctypes.c_int(UNKNOWN_OPTION), *map(ctypes.c_ulong, (a, b, c, d)))
+
+
+class Observed:
+    """A tracer at work, or what came of it once it has been detached."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The rows of one event so far, in the order of their arrival."""
+        decoder = Decoder(self._tracer.manifest, clock_offset())
+        while length := self._tracer.drain(0):
+            for run in decoder.decode(self._tracer.buffer, length):
+                names = [slot.name for slot in run.event.fields]
+                self._rows.setdefault(run.event.name, []).extend(dict(zip(names, row, strict=True)) for row in run.rows())
+        return self._rows.get(name, [])
+
+    def metric(self, name: str) -> dict[tuple[Any, ...], metrics.Sample]:
+        """One metric so far: labels → sample."""
+        readings = metrics.Metrics(self._tracer.manifest, 0).totals(self._tracer)
+        (found,) = (reading for reading in readings if reading.metric.name == name)
+        return {sample.labels: sample for sample in found.samples}
+
+    def attached(self) -> list[str]:
+        """The attach points that were taken, as the spec writes them."""
+        return [program.text for program in self._tracer.attached]
+
+
+class Observe(Protocol):
+    def __call__(self, spec: str, work: Callable[[Observed], object]) -> Observed: ...
+
+
+@pytest.fixture(scope="session")
+def lab_artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the artefacts of ``specs/``; in a guest, built before on the host."""
+    if built := os.environ.get("EBPFGEN_TEST_ARTEFACTS"):
+        return Path(built)
+    out = tmp_path_factory.mktemp("artefacts")
+    command = [sys.executable, "-m", "ebpfgen.cli", "build", str(SPECS), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture
+def observe(lab_artefacts: Path, request: pytest.FixtureRequest) -> Observe:
+    """``observe(spec, work)`` attaches to this process, calls ``work`` with what is being observed, and detaches. What was
+    observed can be asked for until the test ends."""
+
+    def run(spec: str, work: Callable[[Observed], object]) -> Observed:
+        known = manifest.read(str(lab_artefacts / spec))
+        tracer = Tracer(known, filters={"pid": os.getpid()})
+        request.addfinalizer(tracer.close)
+        try:
+            tracer.open()
+        except AttachError as error:
+            if LAB:
+                raise
+            pytest.skip(str(error).partition(" (hint")[0].rpartition(": ")[2])  # what this kernel lacks
+        observed = Observed(tracer)
+        work(observed)
+        chosen = tracer.attached
+        tracer.detach()
+        tracer.attached = chosen
+        return observed
+
+    return run

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from . import btf, declare, expr, inputs, ir, model
+from . import btf, cnames, declare, expr, inputs, ir, model
 from .bodies import Bodies, Declared, key_layout, storage, walk, without_unused
+from .cnames import FileNames
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .inputs import Absent, Attachment
@@ -46,6 +47,7 @@ class _Checker:
         self.attach: list[ir.AttachInfo] = []
         self.left_out: list[ir.LeftOut] = []
         self.spans: dict[str, ir.SpanInfo] = {}
+        self.names = FileNames.of((*spec.maps, *spec.metrics), spec.spans)
 
     def run(self) -> ir.CheckedSpec:
         spec = self.spec
@@ -70,6 +72,7 @@ class _Checker:
             raise SpecError(self.problems)
         return ir.CheckedSpec(
             spec,
+            self.names,
             params,
             maps,
             events,
@@ -252,12 +255,7 @@ class _Checker:
         )
 
     def _unique(self, wanted: str) -> str:
-        base = re.sub(r"\W", "_", wanted)
-        name, n = base, 1
-        while any(p.name == name for p in self.programs):
-            n += 1
-            name = f"{base}_{n}"
-        return name
+        return cnames.program(re.sub(r"\W", "_", wanted), self.names.all | {p.name for p in self.programs})
 
     def _plan(self, probe: str, at: model.At, tree: _Tree | None, indices: dict[int, int]) -> None:
         if tree is not None:
@@ -329,7 +327,7 @@ class _Checker:
         if not starts or entries is None:
             return None
         try:
-            key = key_layout(f"{span.name}_key", self._keys(span, starts[0]), span.at)
+            key = key_layout(f"{span.name}_pair", self._keys(span, starts[0]), span.at)
             kept = {n: self.typer.value(e, starts[0].scope) for n, e in span.keep.items()}
             stored = [(n, storage(self._as_stored(v), span.keep[n].at)) for n, v in kept.items()]
         except ExpressionError as e:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__, ir
+from . import __version__, cnames, ir
 from .btf import Btf
 from .fieldtypes import FieldType
 from .kernel import TracepointField
@@ -112,7 +112,7 @@ def config_layout(checked: ir.CheckedSpec, filters: bool) -> StructLayout | None
         ]
     if checked.events:
         fields.append(("ring_mark", _U64))
-    fields += [(p.name, p.type) for p in checked.params.values()]
+    fields += [(cnames.parameter(p.name), p.type) for p in checked.params.values()]
     return lay_out(f"{checked.spec.name}_config", fields) if fields else None
 
 
@@ -249,7 +249,8 @@ def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[di
     called: dict[str, str] = {}
     for (probe, context, *lines), programs in same.items():
         if len(programs) > 1 and len(lines) > 2:
-            name = _free_name(probe.replace(".", "_"), {p.name for p in checked.programs} | set(called.values()))
+            taken = checked.names.all | {p.name for p in checked.programs} | set(called.values())
+            name = cnames.program(probe.replace(".", "_"), taken)
             shared.append({"name": name, "context": context, "lines": lines, "probe": probe})
             called |= {p.name: name for p in programs}
     found = []
@@ -267,13 +268,6 @@ def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[di
             }
         )
     return found, shared
-
-
-def _free_name(wanted: str, taken: set[str]) -> str:
-    name = wanted
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _fixed_record(program: ir.Program) -> dict[str, Any]:
@@ -301,7 +295,7 @@ def _maps(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[dict[str, Any]]:
     for m in checked.maps.values():
         found.append(
             {
-                "name": m.name,
+                "name": checked.names.maps[m.name],
                 "type": m.type.upper(),
                 "max_entries": m.max_entries,
                 "key": c_of(m.key),
@@ -335,7 +329,7 @@ def _maps(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[dict[str, Any]]:
         key = c_of(metric.key) if metric.key else "__u32"
         found.append(
             {
-                "name": metric.name,
+                "name": checked.names.maps[metric.name],
                 "type": metric.map_type.upper(),
                 "max_entries": metric.max_entries,
                 "key": key,
@@ -354,7 +348,7 @@ def _upserted(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[ir.MapInfo | ir
 def _upsert(info: ir.MapInfo | ir.MetricInfo, lowerer: Lowerer) -> dict[str, Any]:
     value = c_of(info.value) if isinstance(info, ir.MapInfo) else _value_type(info)
     assert info.key
-    return {"name": info.name, "key": c_of(info.key), "value": value, "full": lowerer.counters.name("map_full", info.name)}
+    return {"name": info.name, "map": lowerer.names.maps[info.name], "key": c_of(info.key), "value": value, "full": lowerer.counters.name("map_full", info.name)}
 
 
 def _metric_functions(checked: ir.CheckedSpec, helpers: set[str]) -> list[dict[str, Any]]:
@@ -364,7 +358,7 @@ def _metric_functions(checked: ir.CheckedSpec, helpers: set[str]) -> list[dict[s
         if m.key:
             find = f"{value} *value = at_{m.name}(key);"
         else:
-            find = f"__u32 zero = 0;\n\t{value} *value = bpf_map_lookup_elem(&{m.name}, &zero);"
+            find = f"__u32 zero = 0;\n\t{value} *value = bpf_map_lookup_elem(&{checked.names.maps[m.name]}, &zero);"
         for verb in ("add_to", "observe", "set", "min", "max"):
             if f"{verb}_{m.name}" in helpers:
                 found.append(
@@ -404,9 +398,9 @@ def _manifest(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayout | 
             {"id": e.id, "name": e.name, "summary": e.summary, "size": e.layout.size, "fields": _fields(e.layout, e.marks)}
             for e in checked.events.values()
         ],
-        "metrics": [_metric(m) for m in checked.metrics.values()],
+        "metrics": [_metric(m, checked.names.maps[m.name]) for m in checked.metrics.values()],
         "maps": [
-            {"name": m.name, "type": m.type, "max_entries": m.max_entries, "key_size": m.key.size, "value_size": m.value.size}
+            {"name": checked.names.maps[m.name], "type": m.type, "max_entries": m.max_entries, "key_size": m.key.size, "value_size": m.value.size}
             for m in checked.maps.values()
         ],
         "programs": [
@@ -431,9 +425,10 @@ def _manifest(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayout | 
 def _config(config: StructLayout | None, checked: ir.CheckedSpec) -> dict[str, Any] | None:
     if config is None:
         return None
+    params = {cnames.parameter(name): name for name in checked.params}
     fields = []
     for s in config.fields:
-        name = f"param.{s.name}" if s.name in checked.params else s.name.replace("_", ".", 1)
+        name = f"param.{params[s.name]}" if s.name in params else s.name.replace("_", ".", 1)
         fields.append({"name": name, "type": str(s.type), "offset": s.offset, "size": s.size})
     return {"size": config.size, "fields": fields}
 
@@ -450,7 +445,7 @@ def _plain_fields(layout: StructLayout) -> list[dict[str, Any]]:
     return [{"name": s.name, "type": str(s.type), "offset": s.offset, "size": s.size} for s in layout.fields]
 
 
-def _metric(m: ir.MetricInfo) -> dict[str, Any]:
+def _metric(m: ir.MetricInfo, map: str) -> dict[str, Any]:
     buckets: dict[str, Any] | None = None
     if m.kind == "histogram":
         linear = m.linear
@@ -472,7 +467,7 @@ def _metric(m: ir.MetricInfo) -> dict[str, Any]:
         "help": m.help,
         "unit": m.unit,
         "top": m.top,
-        "map": m.name,
+        "map": map,
         "map_type": m.map_type,
         "max_entries": m.max_entries,
         "buckets": buckets,

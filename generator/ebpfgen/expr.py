@@ -171,6 +171,7 @@ def _parser() -> lark.Lark:
     return parser
 
 
+@functools.lru_cache(maxsize=4096)  # each attach point of a probe types the same expressions again
 def parse(text: Text) -> Node:
     """The tree of ``text``; raises :class:`ExpressionError` (one :class:`Problem`) where it is no expression."""
     import lark

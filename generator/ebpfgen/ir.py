@@ -11,6 +11,7 @@ from typing import Literal
 
 from . import model
 from .btf import Member, Struct
+from .cnames import FileNames
 from .fieldtypes import FieldType
 from .kernel import Tracepoint
 from .layout import StructLayout
@@ -540,6 +541,7 @@ class CheckedSpec:
     """Everything emission needs; nothing of it can fail any more."""
 
     spec: model.Spec
+    names: FileNames
     params: dict[str, ParamInfo]
     maps: dict[str, MapInfo]
     events: dict[str, EventInfo]

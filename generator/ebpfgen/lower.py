@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from . import btf, ir
+from . import btf, cnames, ir
 from .bodies import walk
 from .cdecl import OTHER, TypeDeclarations
 from .fieldtypes import FieldType
@@ -22,10 +22,6 @@ STACK_VALUE = 256
 """Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map (the BPF stack has 512)."""
 COPIED_TEXT = 128
 """Bytes of text in a map that are copied whole; clang turns longer copies into long code."""
-RESERVED = frozenset(
-    {"ctx", "e", "span", "key", "done", "pid_tgid", "uid_gid", "now", "task", "config", "events", "counters", "count"}
-)
-
 Store = Callable[[str, FieldType], None]
 """Writes a prepared value to a C lvalue."""
 
@@ -35,15 +31,15 @@ class Counters:
 
     def __init__(self) -> None:
         self.slots: dict[tuple[str, str], int] = {}
+        self._names: dict[tuple[str, str], str] = {}
 
     def name(self, kind: str, of: str) -> str:
         """The C name of a counter; creates it at first use."""
-        self.slots.setdefault((kind, of), len(self.slots))
-        return counter_name(kind, of)
-
-
-def counter_name(kind: str, of: str) -> str:
-    return f"{kind}_{of.replace('.', '_')}".upper()
+        slot = (kind, of)
+        if slot not in self.slots:
+            self.slots[slot] = len(self.slots)
+            self._names[slot] = cnames.free(f"{kind}_{of.replace('.', '_')}".upper(), self._names.values())
+        return self._names[slot]
 
 
 def c_string(text: bytes) -> str:
@@ -85,6 +81,7 @@ class Lowerer:
 
     def __init__(self, checked: ir.CheckedSpec, types: btf.Btf) -> None:
         self.checked = checked
+        self.names = checked.names
         self.btf = types
         self.types = TypeDeclarations(types)
         self.counters = Counters()
@@ -103,6 +100,7 @@ class _Function:
         self.lines: list[str] = []
         self.known = _Known({}, {})
         self.taken: dict[str, int] = {}
+        self.others = whole.names.all | {self.variable(n.name) for n in walk(program.body) if isinstance(n, ir.Let)}
         self.exit = "return 0;"
         self.span: ir.SpanInfo | None = None
         self.event_variable = "e"
@@ -147,15 +145,19 @@ class _Function:
         self.lines.append("}")
 
     def fresh(self, base: str) -> str:
-        self.taken[base] = self.taken.get(base, 0) + 1
-        return base if self.taken[base] == 1 and base not in self._user_names() else f"{base}{self.taken[base]}"
+        """A new variable's name: ``base``, or that with a number."""
+        while True:
+            self.taken[base] = n = self.taken.get(base, 0) + 1
+            name = base if n == 1 else f"{base}{n}"
+            if name not in self.others:
+                return name
 
-    def _user_names(self) -> set[str]:
-        return {self.variable(s.name) for s in self.program.body if isinstance(s, ir.Let)}
+    def variable(self, name: str) -> str:
+        return self.whole.names.variable(name)
 
-    @staticmethod
-    def variable(name: str) -> str:
-        return f"{name}_" if name in RESERVED else name
+    def map(self, name: str) -> str:
+        """The C name of a map of the spec."""
+        return self.whole.names.maps[name]
 
     def once(self, key: object, c_type: str, name: str, value: str) -> str:
         """A variable holding ``value``, made at the first use in this block or one around it."""
@@ -208,7 +210,7 @@ class _Function:
             case ir.MapAdd():
                 self._map_add(s)
             case ir.MapDelete(map=name, keys=keys):
-                self.emit(f"bpf_map_delete_elem(&{name}, {self._key(self.checked.maps[name].key, keys)});")
+                self.emit(f"bpf_map_delete_elem(&{self.map(name)}, {self._key(self.checked.maps[name].key, keys)});")
                 self._forget(name)
             case ir.SpanStart():
                 self._span_start(s)
@@ -372,7 +374,7 @@ class _Function:
             address = f"&{name}"
         else:
             address = self._built(info.value, [(info.value.slot(n), v) for n, v in s.values], "value")
-        self.block(f"if (bpf_map_update_elem(&{s.map}, {key}, {address}, BPF_ANY))", [self.count("map_full", s.map)])
+        self.block(f"if (bpf_map_update_elem(&{self.map(s.map)}, {key}, {address}, BPF_ANY))", [self.count("map_full", s.map)])
         self._forget(s.map)
 
     def _map_add(self, s: ir.MapAdd) -> None:
@@ -392,7 +394,7 @@ class _Function:
         if known is None:
             key = self._key(info.key, keys)
             variable = self.fresh(f"{name}_entry")
-            self.emit(f"{c_of(info.value)} *{variable} = bpf_map_lookup_elem(&{name}, {key});")
+            self.emit(f"{c_of(info.value)} *{variable} = bpf_map_lookup_elem(&{self.map(name)}, {key});")
             known = self.known.entries[name, keys] = (variable, False)
         return known[0]
 
@@ -471,7 +473,7 @@ class _Function:
                     self.whole.types.pointer(kind.target)
                 return c
             case ir.ParamValue(name=name):
-                return f"config.{name}"
+                return f"config.{cnames.parameter(name)}"
             case ir.Kept(type=kind, name=name):
                 return self._stored(kind, f"span->{name}")
             case ir.Builtin():
@@ -845,7 +847,7 @@ class _Function:
             case ir.Lookup(map=name, keys=keys, field=field):
                 return f"{self._sure_entry(name, keys)}->{field}", "kernel"
             case ir.ParamValue(name=name):
-                return f"(const char *)config.{name}", "kernel"
+                return f"(const char *)config.{cnames.parameter(name)}", "kernel"
             case ir.Builtin(name="comm"):
                 buffer = self.fresh("comm")
                 self.emit(f"char {buffer}[16];")
@@ -869,25 +871,24 @@ class _Function:
         if isinstance(v.left, (ir.Kept, ir.Lookup)) and len(wanted) <= 64:
             where, _ = self._text_source(v.left)
         elif isinstance(v.left, ir.Builtin):
-            where = self.once(("comm", self.program.task), "char", "comm[16]", "{}").removesuffix("[16]")
-            if (stored := ("comm stored", where)) not in self.known.values:
-                self._store_comm(where)
-                self.known.values[stored] = where
+            where = self._comm()
         else:
             where = self.fresh("text")
-            self.emit(f"char {where}[{len(v.right) + 1}] = {{}};")
-            self.emit(f"{self.prepare_length(v.left)(where, len(v.right) + 1)};")
+            room = len(wanted) + 1  # one more than wanted: text that goes on is another
+            room = min(room, size) if size else room
+            self.emit(f"char {where}[{room}] = {{}};")
+            self.emit(f"{self.prepare_length(v.left)(where, room)};")
         return f"!__builtin_memcmp({where}, {c_string(v.right)}, {len(wanted)})"
 
     def _param_is(self, name: str, wanted: bytes) -> str:
         """A parameter's text is compared byte by byte: as plain memory, clang would take it for the empty text of the source."""
         if wanted == b"\0":
-            return f"!config.{name}[0]"
+            return f"!config.{cnames.parameter(name)}[0]"
         self.whole.helpers.add("same_text")
         literal = self.fresh("literal")
         text = c_string(wanted.removesuffix(b"\0"))
         self.emit(f"char {literal}[{len(wanted)}] = {text};")
-        return f"same_text({literal}, config.{name}, {len(wanted)})"
+        return f"same_text({literal}, config.{cnames.parameter(name)}, {len(wanted)})"
 
     def _string_is_param(self, v: ir.StringIsParam) -> str:
         self.whole.helpers.add("same_text")
@@ -895,11 +896,20 @@ class _Function:
         size = v.param.type.size
         if isinstance(v.left, (ir.Kept, ir.Lookup, ir.Builtin)):
             where, _ = self._text_source(v.left)
-            return f"same_text({where}, config.{v.param.name}, {min(size, v.left.type.size)})"
+            return f"same_text({where}, config.{cnames.parameter(v.param.name)}, {min(size, v.left.type.size)})"
         where = self.fresh("text")  # of one byte more than the parameter can have: what is cut is not the same
         self.emit(f"char {where}[{size + 1}] = {{}};")
         self.emit(f"{self.prepare_length(v.left)(where, size + 1)};")
-        return f"same_text({where}, config.{v.param.name}, {size})"
+        return f"same_text({where}, config.{cnames.parameter(v.param.name)}, {size})"
+
+    def _comm(self) -> str:
+        """The task's name in a variable."""
+        key = ("comm", self.program.task)
+        if key not in self.known.values:
+            name = self.known.values[key] = self.fresh("comm")
+            self.emit(f"char {name}[16] = {{}};")
+            self._store_comm(name)
+        return self.known.values[key]
 
     def _store_comm(self, to: str) -> None:
         if self.program.task is None:

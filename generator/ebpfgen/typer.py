@@ -680,8 +680,8 @@ class _Typing:
         if left == right:
             raise self.fail(node, "compares a value with itself")
         self.same_sign(node, left, right)
-        for kind, other, always in ((a, right, ">="), (b, left, "<=")):
-            if op in (always, _OPPOSITE[always]) and isinstance(other, ir.Const) and other.value == 0 and not kind.signed:
+        for kind, beside, always in ((a, right, ">="), (b, left, "<=")):
+            if op in (always, _OPPOSITE[always]) and isinstance(beside, ir.Const) and beside.value == 0 and not kind.signed:
                 outcome = "true" if op == always else "false"
                 raise self.fail(node, f"an unsigned number ({kind}) is never negative: this is always {outcome}")
         return ir.Binary(ir.BoolT(), op, left, right)

@@ -1,0 +1,85 @@
+"""Names in the generated C: what a spec calls its things, kept apart from what C and the rest of the file need.
+
+Receives names of a spec (small letters, digits and _; no keywords, no types, nothing that begins with __). Returns identifiers.
+The spec's name is taken where it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+FIXED = frozenset({
+    "events", "counters", "config", "count", "wanted", "wanted_task", "submit", "ip_of_v4", "log2_of", "same_text", "read_argv",
+    "read_kernel_string", "read_user_string", "read_kernel_bytes", "read_user_bytes",
+})  # fmt: skip
+"""What the templates define."""
+LOCALS = frozenset({"ctx", "span", "key", "value", "zero", "amount", "slot", "best"})
+"""Variables and parameters of functions that speak of a spec's maps."""
+MACROS = frozenset({"errno", "linux", "unix", "i386", "stdin", "stdout", "stderr", "offsetof", "typeof", "asm", "inline", "main"})
+_LIBRARY = frozenset(
+    """abort abs acos acosh aligned_alloc alloca asin asinh atan atan2 atanh bcmp bcopy bzero cabs cacos cacosh calloc carg casin
+    casinh catan catanh cbrt ccos ccosh ceil cexp cimag clog conj copysign cos cosh cpow cproj creal csin csinh csqrt ctan ctanh
+    erf erfc exit exp exp2 expm1 fabs fdim finite floor fma fmax fmin fmod fopen fprintf fread free frexp fscanf fwrite getcontext
+    hypot ilogb index isalnum isalpha isblank iscntrl isdigit isgraph islower isprint ispunct isspace isupper isxdigit labs ldexp
+    lgamma llabs llrint llround log log10 log1p log2 logb longjmp lrint lround malloc memalign memccpy memchr memcmp memcpy memmove
+    mempcpy memset modf nan nearbyint nextafter nexttoward pow printf realloc remainder remquo rindex rint round roundeven scalbln
+    scalbn scanf setjmp siglongjmp sigsetjmp sin sinh snprintf sprintf sqrt sscanf stpcpy stpncpy strcasecmp strcat strchr strcmp
+    strcpy strcspn strdup strerror strlen strncasecmp strncat strncmp strncpy strndup strpbrk strrchr strspn strstr strtod strtof
+    strtok strtol strtold strtoll strtoul strtoull strxfrm tan tanh tgamma tolower toupper trunc vfork vfprintf vfscanf vprintf
+    vscanf vsnprintf vsprintf vsscanf wcschr wcscmp wcslen wcsncmp wmemchr wmemcmp wmemcpy wmemmove""".split()
+)
+"""Functions that clang knows without a header; those of mathematics have variants that end in f and l."""
+
+
+def is_taken(name: str) -> bool:
+    """Whether C, its library or the templates have the name already."""
+    if name in FIXED or name in MACROS or name.startswith("bpf_"):
+        return True
+    return name in _LIBRARY or (name[-1:] in ("f", "l") and name[:-1] in _LIBRARY)
+
+
+@dataclass(frozen=True, slots=True)
+class FileNames:
+    """``maps``: the C name of each map and metric. ``all``: every name at the level of the file but those of programs."""
+
+    maps: dict[str, str]
+    all: frozenset[str]
+
+    @classmethod
+    def of(cls, maps: Iterable[str], spans: Iterable[str]) -> FileNames:
+        """``maps``: names of maps and metrics, which are distinct."""
+        maps, spans = list(maps), list(spans)
+        taken = set(FIXED) | {f"{span}_in_flight" for span in spans} | {f"{span}_span_scratch" for span in spans}
+        for name in maps:
+            taken |= {f"{verb}_{name}" for verb in ("at", "add_to", "observe", "set", "min", "max")} | {f"{name}_value_scratch"}
+        named = {name: name if name not in taken | LOCALS and not is_taken(name) else "" for name in maps}
+        taken |= set(named.values())
+        for name in (n for n, c in named.items() if not c):
+            named[name] = free(f"{name}_map", taken)
+            taken.add(named[name])
+        return cls(named, frozenset(taken - {""}))
+
+    def variable(self, name: str) -> str:
+        """A variable of a spec inside a function. Different names stay different: those that end in _ get another one."""
+        return f"{name}_" if name in self.all or name in FIXED | LOCALS | MACROS or name.endswith("_") or name.startswith("bpf_") else name
+
+
+def free(wanted: str, taken: Iterable[str]) -> str:
+    """``wanted``, or with the first number behind it that makes it new."""
+    taken = set(taken)
+    name, n = wanted, 1
+    while name in taken or is_taken(name):
+        n += 1
+        name = f"{wanted}_{n}"
+    return name
+
+
+def program(wanted: str, taken: Iterable[str]) -> str:
+    """The function of a probe: symbols of programs may be called like anything, main and int among them."""
+    return free(wanted if "_" in wanted and not wanted[0].isdigit() else f"on_{wanted}", taken)
+
+
+def parameter(name: str) -> str:
+    """The member of the config block that holds a parameter; the common filters are there too."""
+    return f"{name}_" if name.startswith("filter_") else name

@@ -6,7 +6,6 @@ the source does, or it has a captured file.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from mmap import mmap
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from .atomic import write_beside
 from .btf import Btf, Enum, FuncProto
 from .btf_index import ENUM, ENUM64, FUNC, Index
+from .cache import cache_folder
 from .kernel import Tracepoint
 from .problems import MachineError
 from .tracepoint_format import parse, raw_arguments, raw_names
@@ -72,10 +72,10 @@ class Description:
     @cached_property
     def btf(self) -> Btf:
         data = self.source.btf()
-        kept = _cache_file(f"btf-{self.source.index_key}.idx")
-        index = _kept_index(kept) if kept else None
+        kept = cache_folder() / f"btf-{self.source.index_key}.idx"
+        index = _kept_index(kept)
         btf = Btf(data, index)
-        if kept and not index:
+        if not index:
             _keep(kept, btf.index.to_bytes())
         return btf
 
@@ -185,15 +185,6 @@ def read_table(machine: str) -> dict[int, str]:
     return {int(number): name for number, name in pairs}
 
 
-def _cache_file(name: str) -> Path | None:
-    """Where a file of that name is kept; None for a user without a home."""
-    try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    except RuntimeError:
-        return None
-    return base / "ebpfgen" / name
-
-
 def _kept_index(path: Path) -> Index | None:
     try:
         return Index.from_bytes(path.read_bytes())
@@ -204,7 +195,6 @@ def _kept_index(path: Path) -> Index | None:
 def _keep(path: Path, data: bytes) -> None:
     """Keeps ``data`` for the next run if it can: what is kept only saves time."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_beside(path, data)
     except OSError:
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .commands import build, children, our_programs, pinned, spec, wait_until
+from .commands import EBPFGEN, build, children, our_programs, pinned, run, spec, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +42,11 @@ def home(call_built: Path, tmp_path: Path) -> Path:
 def call(home: Path) -> Path:
     """The artefact of :func:`home`."""
     return home / "build" / "call"
+
+
+@pytest.fixture(scope="session")
+def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The running kernel's description in a file."""
+    path = tmp_path_factory.mktemp("kernel") / "kernel"
+    assert run(EBPFGEN, "kernel", "capture", path).status == 0
+    return path

@@ -1,5 +1,5 @@
 # `make run` and `make test` are all that a newcomer needs; ARGS goes to the command: make run ARGS="--duration 5"
-.PHONY: help run test bench setup lint check-reproducible clean
+.PHONY: help run test test-kernels kernel-shell bench setup lint check-reproducible clean
 .DEFAULT_GOAL := help
 ARGS ?=
 BIN := .venv/bin
@@ -13,6 +13,14 @@ run: setup ## build the specs and watch the network live (root)
 
 test: setup ## test everything that this machine can test
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-kernels: setup ## the tests of attaching, on stock kernels in QEMU: KERNELS="5.10 6.12", ARGS="-k fexit"
+	@tools/setup_kernel_lab
+	@PYTHONPATH=tests $(BIN)/python -m kernels $(KERNELS:%=--kernel %) -- $(ARGS)
+
+kernel-shell: setup ## a shell on one of those kernels: KERNELS=6.12
+	@tools/setup_kernel_lab
+	@PYTHONPATH=tests $(BIN)/python -m kernels $(KERNELS:%=--kernel %) --shell -- $(ARGS)
 
 bench: setup ## print the costs beside bpftrace and a hand-written tool, as ratios (root, bpftrace)
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import os
 import shlex
 import shutil
 import sys
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--shell", action="store_true", help="a shell in the guest (of one kernel) instead of the tests")
     parser.add_argument("arguments", nargs="*", metavar="PYTEST_ARGUMENT", help="for pytest")
     options = parser.parse_args()
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # depmod and modprobe; an ordinary user's may lack them
     try:
         return _run(options)
     except LabError as error:

@@ -119,7 +119,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 1;
+	return 2;
 }
 
 const char *er_name(void)
@@ -149,7 +149,7 @@ int er_mount(const char *type, const char *path)
 
 /* --- lifetime ------------------------------------------------------------------------------------------------------ */
 
-int er_open(er_object **out)
+int er_open(er_object **out, const char *btf)
 {
 	er_object *o = calloc(1, sizeof(*o));
 
@@ -157,7 +157,7 @@ int er_open(er_object **out)
 		return -ENOMEM;
 	o->ring_fd = -1;
 	libbpf_set_print(keep_words);
-	o->skeleton = host_open(&o->object);
+	o->skeleton = host_open(&o->object, btf);
 	if (!o->skeleton) {
 		int error = errno ? errno : EINVAL;
 

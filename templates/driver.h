@@ -2,7 +2,7 @@
  * Every function that can fail returns a negative errno. An object is used by one thread at a time. */
 typedef struct er_object er_object;
 
-int er_abi(void);                       /* of this interface: 1 */
+int er_abi(void);                       /* of this interface: 2 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -12,7 +12,8 @@ size_t er_log(char *buf, size_t cap);
 int er_mount(const char *type, const char *path);                /* of a pseudo file system: tracefs */
 
 /* Lifetime: open, configure, load, attach, drain ..., detach, drain, close. close detaches and frees, at any time. */
-int er_open(er_object **out);
+/* btf: a file with the types of this very kernel that the program uses, in place of all of its types; or NULL. */
+int er_open(er_object **out, const char *btf);
 void er_close(er_object *o);
 
 /* Before load. */

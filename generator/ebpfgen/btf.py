@@ -126,6 +126,7 @@ class Btf:
 
     def __init__(self, data: bytes | mmap, index: Index | None = None) -> None:
         """``index``: what :attr:`index` was for the same data. Raises BtfError when ``data`` is not BTF."""
+        self.data = data
         sections = Sections.of(data)
         self._words = sections.words
         self._raw_name = sections.name

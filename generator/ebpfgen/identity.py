@@ -39,6 +39,18 @@ def kernel_build(root: str = "/") -> str:
     return hashlib.sha256(named if _has_build_id(notes) else named + hashlib.sha256(_read(btf)).digest()).hexdigest()
 
 
+def exact_build() -> str:
+    """Names the running kernel beyond doubt, by its build id; "" where it has none. The runtime computes the same
+    (ebpfrun.tracer.kernel_build) to know whether it runs on the kernel that an artefact was built for."""
+    uname = os.uname()
+    try:
+        notes = _read("/sys/kernel/notes")
+        size = os.stat("/sys/kernel/btf/vmlinux").st_size
+    except OSError:
+        return ""
+    return hashlib.sha256(f"{uname.release}\n{uname.version}\n{size}\n".encode() + notes).hexdigest() if b"GNU\0" in notes else ""
+
+
 def kernel_fingerprint(root: str = "/") -> str:
     """Over what the kernel was built as, and its modules, which bring tracepoints and types of their own."""
     try:

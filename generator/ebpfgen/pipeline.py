@@ -73,21 +73,20 @@ def _compile(emitted: Emitted, inputs: str, folder: Path, setting: Setting, step
     (folder / f"{name}.h").write_text(emitted.header, encoding="utf-8")
     host = setting.emitter.render("host.c.j2", {"name": name, "inputs": inputs, "config": emitted.manifest["config"] is not None})
     (folder / f"{name}.host.c").write_text(host, encoding="utf-8")
-    with ThreadPoolExecutor(1) as beside:
-        # cffi's parser and clang take about as long as one another.
-        compiled = beside.submit(_tools, tools, folder, name, setting.emitter.folder, step)
+    with ThreadPoolExecutor(2) as beside:
+        # What takes a while is done side by side: clang, its version, cffi's parser; then the types and the shared object.
+        step("compile")
+        compiled = beside.submit(toolchain.compile_object, tools, folder, name)
+        beside.submit(toolchain.versions, tools)
         text = binding((setting.emitter.folder / "driver.h").read_text(encoding="utf-8"), emitted.cdef, f"{name}_cffi")
         (folder / f"{name}_cffi.py").write_text(text, encoding="utf-8")
         compiled.result()
-
-
-def _tools(tools: toolchain.Toolchain, folder: Path, name: str, templates: Path, step: Step) -> None:
-    step("compile")
-    toolchain.compile_object(tools, folder, name)
-    step("skeleton")
-    toolchain.make_skeleton(tools, folder, name)
-    step("link")
-    toolchain.link_host(tools, folder, name, templates)
+        types = beside.submit(toolchain.make_core_btf, tools, folder, name, setting.kernel.btf.data)
+        step("skeleton")
+        toolchain.make_skeleton(tools, folder, name)
+        step("link")
+        toolchain.link_host(tools, folder, name, setting.emitter.folder)
+        types.result()
 
 
 def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, setting: Setting) -> None:
@@ -99,6 +98,7 @@ def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, settin
     manifest["built"] |= {
         "kernel": setting.kernel.release,
         "machine": setting.kernel.machine,
+        "kernel_build": identity.exact_build() if setting.kernel.fingerprint == identity.kernel_fingerprint() else "",
         **toolchain.versions(setting.tools),
     }
     files = freshness.artefact_files(emitted.name)

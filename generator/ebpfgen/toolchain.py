@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 
 from . import identity
@@ -68,6 +69,16 @@ def make_skeleton(tools: Toolchain, folder: Path, name: str) -> None:
     """``name.bpf.o`` → ``name.skel.h``."""
     text = _run([tools.bpftool, "gen", "skeleton", f"{name}.bpf.o", "name", f"{name}_bpf"], cwd=folder)
     (folder / f"{name}.skel.h").write_bytes(text)
+
+
+def make_core_btf(tools: Toolchain, folder: Path, name: str, types: bytes | mmap) -> None:
+    """``name.btf``: of the kernel's ``types`` those that the object's relocations ask for."""
+    whole = folder / ".vmlinux"
+    whole.write_bytes(types)
+    try:
+        _run([tools.bpftool, "gen", "min_core_btf", whole.name, f"{name}.btf", f"{name}.bpf.o"], cwd=folder)
+    finally:
+        whole.unlink()
 
 
 def link_host(tools: Toolchain, folder: Path, name: str, templates: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 
-ABI = 1
+ABI = 2
 _LOG_BYTES = 1 << 16
 
 
@@ -43,9 +43,11 @@ class Driver:
         self.libbpf = self._text(self.lib.er_libbpf())
         self.cpus: int = self.check(self.lib.er_cpus(), "counting this machine's CPUs")
 
-    def open(self) -> Object:
+    def open(self, btf: str | None = None) -> Object:
+        """``btf``: a file with the types of this very kernel that the program uses, in place of all of its types."""
         handle = self.ffi.new("er_object **")
-        self.check(self.lib.er_open(handle), f"opening {self.name}")
+        path = self.ffi.NULL if btf is None else self.ffi.new("char[]", btf.encode("utf-8", "surrogateescape"))
+        self.check(self.lib.er_open(handle, path), f"opening {self.name}")
         return Object(self, handle[0])
 
     def mount(self, kind: str, path: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
 from .decode import Decoder, Run, clock_offset
@@ -39,6 +39,7 @@ class Output:
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
         count: int | None = None,
+        ended: Callable[[], bool] = lambda: False,
     ) -> None:
         """Opens the sinks: SinkError for a target that can't be, UsageError for words that name none."""
         offset = clock_offset()
@@ -51,7 +52,7 @@ class Output:
         self._metrics = Metrics(manifest, offset)
         self._tally = Tally(Counter(), Counter(), Counter())
         self._started = time.monotonic()
-        context = Context(manifest, Names(manifest.tables), stdout if stdout is not None else sys.stdout)
+        context = Context(manifest, Names(manifest.tables), stdout if stdout is not None else sys.stdout, ended)
         self._targets = _open_all(sinks, context)
 
     def begin(self) -> None:

@@ -39,7 +39,7 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     """Traces until something asks for the end."""
     notice = Notices(options)
     config.pack(manifest, options.params, options.filters)  # what can't be is told before a sink empties its file
-    output = Output(manifest, options.sinks, options.interval, options.quiet, count=options.most)
+    output = Output(manifest, options.sinks, options.interval, options.quiet, count=options.most, ended=stop)
     try:
         command = Command(options.command) if options.command is not None else None
         try:

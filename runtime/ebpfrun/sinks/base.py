@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+import stat
+import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TextIO
 
 from ebpfrun.decode import Run
@@ -19,6 +21,9 @@ from ebpfrun.names import Names
 
 STDOUT = "-"
 _USUAL_LINES = 24
+_PIPE_BUF = 4096  # bytes that a pipe takes without blocking, once it takes any: PIPE_BUF of include/uapi/linux/limits.h
+_STEP_MS = 100
+_PATIENCE_MS = 1000
 
 
 class Batch(NamedTuple):
@@ -44,12 +49,18 @@ class Sink(Protocol):
         ...
 
 
+def _never() -> bool:
+    return False
+
+
 class Context(NamedTuple):
-    """What a sink may know. ``stdout`` is None when the process has none."""
+    """What a sink may know. ``stdout`` is None when the process has none. Once ``ended`` says so, nobody is waited for any more
+    who does not read."""
 
     manifest: Manifest
     names: Names
     stdout: TextIO | None
+    ended: Callable[[], bool] = _never
 
 
 class SinkError(MachineError):
@@ -68,18 +79,20 @@ class Stream:
     """A file, or the standard output, written to without a buffer of our own: what failed is known at once, and nothing is left
     over for the interpreter to trip on at its end."""
 
-    def __init__(self, sink: str, target: str, stdout: TextIO | None) -> None:
-        """A file is made, or emptied if it is there."""
+    def __init__(self, sink: str, target: str, context: Context) -> None:
+        """A file is made, or emptied if it is there; a named pipe is opened when somebody reads it."""
         self._sink = sink
         self._target = target
         self._stdout: TextIO | None = None
         self._fd = -1
         self._encoding = "utf-8"
+        self._ended = context.ended
         try:
             if target == STDOUT:
-                self._use_stdout(stdout)
+                self._use_stdout(context.stdout)
             else:
-                self._fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+                self._fd = _open(target, context.ended)
+            self._can_block = self._fd >= 0 and not stat.S_ISREG(os.fstat(self._fd).st_mode)
         except OSError as error:
             raise self._failed(error) from None
 
@@ -122,14 +135,20 @@ class Stream:
         done = 0
         try:
             while done < len(view):
-                try:
-                    done += os.write(self._fd, view[done:])
-                except BlockingIOError:  # someone shares our standard output and made it non-blocking
-                    _wait_writable(self._fd)
+                done += self._write_some(view[done:])
         except OSError:
             if done and self._stdout is None:
                 self._take_back(done)
             raise
+
+    def _write_some(self, view: memoryview) -> int:
+        if not self._can_block:
+            return os.write(self._fd, view)
+        _wait_for_reader(self._fd, self._ended)
+        try:
+            return os.write(self._fd, view[:_PIPE_BUF])
+        except BlockingIOError:  # another writer was faster, and the pipe is one that does not wait
+            return 0
 
     def _take_back(self, written: int) -> None:
         """No half lines: a regular file is cut to where it was."""
@@ -156,9 +175,26 @@ class Stream:
         return SinkError(self._sink, self._target, error)
 
 
-def _wait_writable(fd: int) -> None:
+def _open(path: str, ended: Callable[[], bool]) -> int:
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
+                raise
+        if ended():
+            raise OSError(errno.ENXIO, "nobody reads it")
+        time.sleep(_STEP_MS / 1000)
+
+
+def _wait_for_reader(fd: int, ended: Callable[[], bool]) -> None:
+    """Until something can be written. Once the run is asked to end, a reader that takes nothing is given up."""
     import select
 
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
-    poll.poll()
+    idle = 0
+    while not poll.poll(_STEP_MS):
+        idle = idle + _STEP_MS if ended() else 0
+        if idle >= _PATIENCE_MS:
+            raise OSError(errno.ETIMEDOUT, "its reader takes nothing any more")

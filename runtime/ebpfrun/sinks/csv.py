@@ -36,7 +36,7 @@ class Csv:
         self._streams: dict[str, Stream] = {}
         try:
             for table, columns in _tables(context.manifest).items():
-                self._streams[table] = Stream("csv", _file(target, table, context.manifest), context.stdout)
+                self._streams[table] = Stream("csv", _file(target, table, context.manifest), context)
                 self._put(table, [columns])
         except SinkError:
             self.close()

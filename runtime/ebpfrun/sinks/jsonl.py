@@ -27,7 +27,7 @@ class JsonLines:
     def __init__(self, target: str, context: Context) -> None:
         self._names = context.names
         self._events = {event.id: self._layout(event) for event in context.manifest.events}
-        self._stream = Stream("jsonl", target, context.stdout)
+        self._stream = Stream("jsonl", target, context)
 
     def _layout(self, event: Event) -> tuple[str, list[Any]]:
         """The line with a place for each field, and what makes each field's text."""

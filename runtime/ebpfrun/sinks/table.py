@@ -33,7 +33,7 @@ _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 class Table:
     def __init__(self, target: str, context: Context) -> None:
         self._names = context.names
-        self._stream = Stream("table", target, context.stdout)
+        self._stream = Stream("table", target, context)
         colour = self._stream.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         names = [event.name for event in context.manifest.events]
         tag = max(map(len, ["EVENT", *names])) if len(names) > 1 else 0

@@ -18,7 +18,7 @@ class TextLines:
     def __init__(self, target: str, context: Context) -> None:
         self._names = context.names
         self._events = {event.id: self._layout(event) for event in context.manifest.events}
-        self._stream = Stream("text", target, context.stdout)
+        self._stream = Stream("text", target, context)
 
     def _layout(self, event: Event) -> tuple[str, list[Text], int | None]:
         """The line with a place for each field, what makes each text, and which field stands first."""

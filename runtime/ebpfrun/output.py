@@ -27,7 +27,8 @@ class Output:
     """All that a run puts out.
 
     ``sinks``: words as behind ``--sink``, or sink objects; none means a table on a terminal, text elsewhere. ``interval``:
-    seconds between metrics' readings, None for none before the end. ``count``: how many events are wanted in all.
+    seconds between metrics' readings, None for none before the end. ``count``: how many events are wanted in all. Once
+    ``ended`` says so, a sink's reader who takes nothing is not waited for.
     """
 
     def __init__(

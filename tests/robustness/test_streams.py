@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .commands import EBPFGEN, EBPFRUN, MACHINE, SPEC, Done, one_message, run, spec
+from .commands import EBPFGEN, EBPFRUN, LONGEST, MACHINE, SPEC, Done, one_message, run, spec, started, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -108,3 +110,40 @@ def test_a_full_disk_of_one_sink_leaves_the_other(full: Path, home: Path) -> Non
     assert len(done.out.splitlines()) == 500
     assert done.status == MACHINE
     assert done.err.count("No space left on device") == 2  # at once, and at the end
+
+
+def test_a_named_pipe_is_waited_for_until_somebody_reads_it(home: Path) -> None:
+    os.mkfifo(home / "pipe")
+    with started(EBPFRUN, "build/call", "--sink", "jsonl:pipe", *CALLS, cwd=home) as tracer:
+        rows = (home / "pipe").read_text().splitlines()
+        assert tracer.end().status == 0
+    assert len(rows) == 500
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_named_pipe_that_nobody_reads(number: signal.Signals, home: Path) -> None:
+    os.mkfifo(home / "pipe")
+    with started(EBPFRUN, "build/call", "--sink", "jsonl:pipe", cwd=home) as tracer:
+        waiting = Path(f"/proc/{tracer.pid}/wchan")
+        wait_until(lambda: "nanosleep" in waiting.read_text(), "it waits for a reader")
+        done = tracer.end(number)
+    one_message(done, MACHINE, "ebpfrun: sink jsonl: pipe: nobody reads it")
+
+
+@pytest.mark.parametrize("sink", ["jsonl:-", "text:pipe"])
+def test_a_reader_that_stands_still(sink: str, home: Path) -> None:
+    """It is waited for while the run goes on, and given up when the run shall end; what it did not take is in the account."""
+    os.mkfifo(home / "pipe")
+    (home / "calls.py").write_text("import os\nfor _ in range(20000): os.getppid()\nopen('done', 'w')\n")
+    reader = os.open(home / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with started(EBPFRUN, "build/call", "--sink", sink, "-c", f"{sys.executable} calls.py", cwd=home) as tracer:
+            wait_until((home / "done").exists, "the command has done its work")
+            tracer.send(signal.SIGTERM)
+            assert tracer.process.wait(LONGEST) == MACHINE
+            done = tracer.end()
+    finally:
+        os.close(reader)
+    assert "its reader takes nothing any more" in done.err
+    assert "20000 produced = " in done.err
+    assert "lost in a failed sink" in done.err

@@ -18,6 +18,7 @@ from .errors import ArtefactError, UsageError
 from .manifest import Manifest, Param
 
 _RING = (1 << 12, 1 << 30)
+_RECORD_HEAD = 8  # BPF_RINGBUF_HDR_SZ of include/uapi/linux/bpf.h
 _USAGE = "ebpfrun SPEC_OR_ARTEFACT [options]"
 _COMMANDS = """
 commands:
@@ -173,6 +174,8 @@ def parse(target: Target, manifest: Manifest) -> Options:
     args, unknown = parser.parse_known_args(target.rest)
     if unknown:
         parser.error(_unknown(unknown[0], [o for a in parser._actions for o in a.option_strings], manifest))
+    if args.ring is not None and (large := [e for e in manifest.events if e.size + _RECORD_HEAD > args.ring]):
+        parser.error(f"argument --ring: {args.ring} bytes are too few for one event {large[0].name}")
     given = {p.name: getattr(args, f"param.{p.name}") for p in manifest.params}
     return Options(
         duration=args.duration,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .commands import EBPFGEN, EBPFRUN, MACHINE, NOT_FOUND, USAGE, one_message, run
+from .commands import CALL, EBPFGEN, EBPFRUN, MACHINE, NOT_FOUND, USAGE, build, one_message, run, spec
 
 pytestmark = pytest.mark.root
 
@@ -79,6 +79,16 @@ def test_a_sink_without_room_for_it_keeps_what_was_there(home: Path) -> None:
     (home / "rows").write_text("yesterday's\n")
     one_message(run(EBPFRUN, "build/call", "--sink", "jsonl:rows", "--comm", "sixteen_bytes_xx", cwd=home), USAGE, "--comm")
     assert (home / "rows").read_text() == "yesterday's\n"
+
+
+def test_a_ring_smaller_than_an_event(tmp_path: Path) -> None:
+    fields = CALL.replace("comm: comm}}", "comm: comm, text: string(4096)}}").replace(
+        "emit: call", "emit: call, with: {{text: comm}}"
+    )
+    build(spec(tmp_path, text=fields), out=tmp_path / "build")
+    done = run(EBPFRUN, tmp_path / "build/call", "--ring", "4KiB", "-c", "true")
+    one_message(done, USAGE, "--ring: 4096 bytes are too few for one event call")
+    assert run(EBPFRUN, tmp_path / "build/call", "--ring", "8KiB", "--quiet", "-c", "true").status == 0
 
 
 TRACERS = [

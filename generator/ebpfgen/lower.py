@@ -7,6 +7,7 @@ the spec's text is pasted: names were checked to be identifiers, and literals go
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -100,7 +101,11 @@ class _Function:
         self.lines: list[str] = []
         self.known = _Known({}, {})
         self.taken: dict[str, int] = {}
-        self.others = whole.names.all | {self.variable(n.name) for n in walk(program.body) if isinstance(n, ir.Let)}
+        self.root = self.lines
+        self.read: dict[str, str] = {}  # inputs that have a variable: C text → its name
+        inputs = Counter(n.c for n in walk((program.body, program.task, program.task)) if isinstance(n, ir.Input) and n.uses)
+        self.often = {c for c, times in inputs.items() if times > 1}
+        self.others = set(whole.names.all) | {self.variable(n.name) for n in walk(program.body) if isinstance(n, ir.Let)}
         self.exit = "return 0;"
         self.span: ir.SpanInfo | None = None
         self.event_variable = "e"
@@ -466,12 +471,8 @@ class _Function:
                 return _constant(v)
             case ir.Local(name=name):
                 return self.variable(name)
-            case ir.Input(uses=uses, c=c, type=kind):
-                for struct, member in uses:
-                    self.whole.types.member(struct, member)
-                if isinstance(kind, ir.PtrT) and kind.target:
-                    self.whole.types.pointer(kind.target)
-                return c
+            case ir.Input():
+                return self._input(v)
             case ir.ParamValue(name=name):
                 return f"config.{cnames.parameter(name)}"
             case ir.Kept(type=kind, name=name):
@@ -542,6 +543,21 @@ class _Function:
         if isinstance(v, ir.Binary) and v.op == "||":
             return self._logical(replace(v, op="&&", left=ir.Unary(v.type, "!", v.left), right=ir.Unary(v.type, "!", v.right)))
         return f"!{_operand(self.value(v))}"
+
+    def _input(self, v: ir.Input) -> str:
+        """Something of the context. What is asked for in several places is read once: clang would keep its address for all of
+        them, and the verifier refuses any address within the context but those in the reading instruction itself."""
+        for struct, member in v.uses:
+            self.whole.types.member(struct, member)
+        if isinstance(v.type, ir.PtrT) and v.type.target:
+            self.whole.types.pointer(v.type.target)
+        if v.c not in self.often or isinstance(v.type, ir.PlaceT):
+            return v.c
+        if v.c not in self.read:
+            name = self.read[v.c] = self.fresh(self.variable(v.name.rpartition(".")[2]))
+            self.others.add(name)
+            self.root.append(f"{self.declare(v.type, name)} = {v.c};")
+        return self.read[v.c]
 
     def _stored(self, kind: ir.Type, c: str) -> str:
         return f"({self.pointer_type(kind)}){c}" if isinstance(kind, ir.PtrT) else c

@@ -69,7 +69,7 @@ def free(wanted: str, taken: Iterable[str]) -> str:
     """``wanted``, or with the first number behind it that makes it new."""
     taken = set(taken)
     name, n = wanted, 1
-    while name in taken or is_taken(name):
+    while name in taken:
         n += 1
         name = f"{wanted}_{n}"
     return name
@@ -77,7 +77,8 @@ def free(wanted: str, taken: Iterable[str]) -> str:
 
 def program(wanted: str, taken: Iterable[str]) -> str:
     """The function of a probe: symbols of programs may be called like anything, main and int among them."""
-    return free(wanted if "_" in wanted and not wanted[0].isdigit() else f"on_{wanted}", taken)
+    plain = "_" in wanted and not wanted[0].isdigit() and not is_taken(wanted)
+    return free(wanted if plain else f"on_{wanted}", taken)
 
 
 def parameter(name: str) -> str:

@@ -45,13 +45,13 @@ class Counters:
 
 def c_string(text: bytes) -> str:
     """A C string literal of any bytes. Escapes are octal and three digits long, so that no digit behind one joins it."""
-    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text)
+    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?()' else f"\\{b:03o}" for b in text)
     return f'"{plain}"'
 
 
 def c_comment(text: str) -> str:
     """Text that can stand inside a C comment."""
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+    return text.replace("\\", "/").replace("*/", "* /").replace("/*", "/ *")
 
 
 def is_plain(layout: StructLayout) -> bool:

@@ -19,7 +19,7 @@ C_WORDS = frozenset({
     "double", "else", "enum", "extern", "false", "float", "for", "goto", "if", "inline", "int", "long", "nullptr",
     "register", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "struct", "switch",
     "thread_local", "true", "typedef", "typeof", "typeof_unqual", "union", "unsigned", "void", "volatile", "while",
-    "asm",
+    "asm", "offsetof",
 })  # fmt: skip
 C_TYPES = frozenset({
     "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "size_t", "ssize_t", "int8_t", "int16_t", "int32_t",

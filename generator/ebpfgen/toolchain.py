@@ -85,24 +85,29 @@ def link_host(tools: Toolchain, folder: Path, name: str, templates: Path) -> Non
     """``name.host.c``, the skeleton and the driver → ``name.so``, which needs the system's libbpf.so.1."""
     driver = driver_object(tools, templates)
     _run([tools.clang, "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Werror", "-Wno-unused-function",
-          f"-ffile-prefix-map={folder}=.", f"-I{templates}", f"{name}.host.c", str(driver), "-o", f"{name}.so",
+          "-Ulinux", "-Uunix", f"-ffile-prefix-map={folder}=.", f"-I{templates}", f"{name}.host.c", str(driver), "-o", f"{name}.so",
           "-Wl,--build-id=none", "-Wl,-s", "-lbpf"], cwd=folder)  # fmt: skip
 
 
 def driver_object(tools: Toolchain, templates: Path) -> Path:
-    """The driver, compiled once for all artefacts and kept in the cache folder."""
+    """The driver, compiled once for all artefacts and kept in the cache folder, under a name that tells its sources and content."""
     sources = [templates / n for n in ("driver.c", "driver.h", "host.h")]
-    digest = hashlib.sha256(identity.tools_fingerprint().encode() + b"".join(s.read_bytes() for s in sources)).hexdigest()[:16]
-    target = cache_folder() / f"driver-{digest}.o"
-    if not target.exists():
-        beside = beside_of(target)
-        try:
-            _run([tools.clang, "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Werror", f"-ffile-prefix-map={templates}=.",
-                  f"-I{templates}", "-c", str(templates / "driver.c"), "-o", str(beside)])  # fmt: skip
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    return target
+    made_of = _digest(identity.tools_fingerprint().encode() + b"".join(s.read_bytes() for s in sources))
+    folder = cache_folder()
+    for kept in folder.glob(f"driver-{made_of}-*.o"):
+        if kept.name == f"driver-{made_of}-{_digest(kept.read_bytes())}.o":  # else cut short, by a crash for example
+            return kept
+    beside = beside_of(folder / f"driver-{made_of}.o")
+    try:
+        _run([tools.clang, "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Werror", f"-ffile-prefix-map={templates}=.",
+              f"-I{templates}", "-c", str(templates / "driver.c"), "-o", str(beside)])  # fmt: skip
+        return beside.replace(folder / f"driver-{made_of}-{_digest(beside.read_bytes())}.o")
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _run(command: list[str], cwd: Path | None = None) -> bytes:

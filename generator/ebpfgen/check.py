@@ -184,6 +184,7 @@ class _Checker:
             no_args=found.no_args,
             numbered=found.numbered,
             retval=found.retval,
+            no_retval=found.no_retval,
             space=found.space,
             record=found.struct,
             params=self.declared.params,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DEEPEST = 60
 """Levels of nesting an expression may have; more is a mistake, and recursion has limits."""
 
+CASTS = "types are u8 u16 u32 u64 i8 i16 i32 i64, pointers to them such as u64 *, and struct NAME *"
+
 UNITS = {
     "": (1, ""),
     "ns": (1, "duration"),
@@ -185,16 +187,9 @@ def parse(text: Text) -> Node:
         return _node(_parser().parse(source))
     except _Bad as bad:
         raise ExpressionError(text.sub(bad.pos).problem(bad.message)) from None
-    except lark.UnexpectedEOF:
-        raise ExpressionError(text.sub(len(source)).problem("the expression ends too early")) from None
-    except lark.UnexpectedToken as e:
-        found = "its end" if e.token.type == "$END" else f"'{e.token}'"
-        at = len(source) if e.token.type == "$END" else (e.token.start_pos or 0)
-        raise ExpressionError(text.sub(at).problem(f"{found} is not expected here", hint=_advice(source, at))) from None
-    except lark.UnexpectedCharacters as e:
-        at = int(e.pos_in_stream or 0)
-        hint = _advice(source, at)
-        raise ExpressionError(text.sub(at).problem(f"'{source[at]}' does not belong in an expression", hint=hint)) from None
+    except lark.UnexpectedInput as e:
+        at, message, hint = _mistake(source, e)
+        raise ExpressionError(text.sub(at).problem(message, hint=hint)) from None
     except RecursionError:
         raise ExpressionError(text.at.problem("expression too deep")) from None
 
@@ -218,12 +213,34 @@ def _nesting(source: str) -> int:
     return deepest
 
 
-def _advice(source: str, at: int) -> str:
-    if source[at : at + 1] == "=" and source[at : at + 2] != "==":
-        return "to compare, write =="
-    if source[at : at + 1] == ";":
-        return "a spec holds expressions, not C statements"
-    return ""
+_ADVICE = (  # what stands before the place, what stands there, what to do
+    (r"", r"=(?!=)", "to compare, write =="),
+    (r"<", r">", "'not equal' is !="),
+    (r"", r";", "a spec holds expressions, not C statements"),
+    (r"", r"'", "'a' is one character; text stands in double quotes"),
+    (r"", r'"', "the closing \" is missing"),
+    (r"[0-9]\.", r"[0-9]", "only whole numbers are possible"),
+    (r"[0-9] +", rf"({'|'.join(filter(None, UNITS))})\b", "no space between a number and its unit"),
+    (r"[+]", r"[+]|-", "expressions change nothing"),
+    (r"", r"&", "addresses can't be taken"),
+)
+
+
+def _mistake(source: str, error: lark.UnexpectedInput) -> tuple[int, str, str]:
+    """Where, what and perhaps what to do about it."""
+    import lark
+
+    ended = isinstance(error, lark.UnexpectedEOF) or (isinstance(error, lark.UnexpectedToken) and error.token.type == "$END")
+    at = len(source) if ended else int(error.pos_in_stream or 0)
+    if ended:
+        return at, "the expression ends where more is expected", ""
+    before, rest = source[:at], source[at:]
+    if re.match(r"[\w$(\"']", rest) and (cast := re.search(r"(?<!\w)\(\s*(\w+)\s*\**\s*\)\s*$", before)):
+        return cast.start(1), f"'{cast[1]}' is no type to cast to", CASTS
+    hint = next((do for left, right, do in _ADVICE if re.search(f"(?:{left})$", before) and re.match(right, rest)), "")
+    if isinstance(error, lark.UnexpectedToken):
+        return at, f"'{error.token}' is not expected here", hint
+    return at, f"'{source[at]}' does not belong in an expression", hint
 
 
 def _node(tree: Any) -> Node:
@@ -310,7 +327,7 @@ _LEAVES: dict[str, Any] = {
     "string": _string,
     "name": _name,
     "param": lambda pos, kids: ParamName(pos, str(kids[0])[1:]),
-    "member": lambda pos, kids: Member(pos, _node(kids[0]), str(kids[1])),
+    "member": lambda pos, kids: Member(kids[1].start_pos, _node(kids[0]), str(kids[1])),
     "index": lambda pos, kids: Index(pos, _node(kids[0]), tuple(_nodes(kids[1]))),
     "call": _call,
     "cast": _cast,

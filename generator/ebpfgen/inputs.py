@@ -51,6 +51,7 @@ class Attachment:
     no_args: str = "this attach point gives no arguments"
     numbered: tuple[ir.Expr, ...] = ()
     retval: ir.Expr | None = None
+    no_retval: str = "only kretprobe, fexit, uretprobe and sys_exit_* give one"
     space: ir.Space = "kernel"
     record: Tracepoint | None = None  # to be declared with fixed offsets
     struct: btf.Struct | None = None  # whose members the args are
@@ -75,14 +76,14 @@ def resolve(text: model.Text, typer: Typer, params: dict[str, ir.ParamInfo]) -> 
         near = near_misses(kind, KINDS)
         return text.at.problem(f"'{kind}' is no kind of attach point", near, "" if near else "there are " + " ".join(KINDS))
     if not rest:
-        return text.at.problem(f"'{text.text}' is not complete: {KINDS[kind]}")
+        return text.at.problem(f"'{text.text}' is not complete, expected {KINDS[kind]}")
     return _RESOLVERS[kind](text, kind, rest, typer, params)
 
 
 def _tracepoint(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, ir.ParamInfo]) -> Found:
     category, _, name = rest.partition(":")
     if not re.fullmatch(r"\w+", category, re.ASCII) or not re.fullmatch(r"\w+", name, re.ASCII):
-        return text.at.problem(f"'{text.text}' is not complete: {KINDS['tracepoint']}")
+        return text.at.problem(f"'{text.text}' is not complete, expected {KINDS['tracepoint']}")
     found = typer.kernel.tracepoint(category, name)
     target: dict[str, object] = {"category": category, "name": name}
     section = f"tracepoint/{category}/{name}"
@@ -201,13 +202,14 @@ def _pointer(c_type: str, typer: Typer, space: ir.Space) -> ir.PtrT:
 
 def _raw(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, ir.ParamInfo]) -> Found:
     if not re.fullmatch(r"\w+", rest, re.ASCII):
-        return text.at.problem(f"'{text.text}' is not an attach point: {KINDS[kind]}")
+        return text.at.problem(f"'{text.text}' is no attach point, expected {KINDS[kind]}")
     section = f"{'raw_tp' if kind == 'raw_tracepoint' else 'tp_btf'}/{rest}"
     base = Attachment(kind, {"name": rest}, section, "__u64", rest, numbered=_slots(12))
     proto = typer.kernel.raw_tracepoint(rest)
     if proto is None:
         near = near_misses(rest, typer.kernel.raw_tracepoints())
-        return Absent(f"this kernel has no tracepoint {rest}", near, base)
+        unnamed = replace(base, no_args=f"this kernel has no {rest}, so its arguments have numbers only: write arg0, arg1 …")
+        return Absent(f"this kernel has no tracepoint {rest}", near, unnamed)
     return replace(base, args=_from_slots(proto, typer, kind == "tp_btf"), numbered=_slots(len(proto.params)))
 
 
@@ -240,17 +242,16 @@ def _cast_input(c: str, name: str, type_id: int, typer: Typer, trusted: bool) ->
 def _function(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, ir.ParamInfo]) -> Found:
     wanted = re.fullmatch(r"([A-Za-z_][\w.]*)(?:\+(0x[0-9a-fA-F]+|\d+))?", rest, re.ASCII)
     if not wanted or (wanted[2] and kind != "kprobe"):
-        return text.at.problem(f"'{text.text}' is not an attach point: {KINDS[kind]}")
+        return text.at.problem(f"'{text.text}' is no attach point, expected {KINDS[kind]}")
     name, offset = wanted[1], int(wanted[2] or "0", 0)
     proto = typer.kernel.function(name)
     base = _function_base(kind, name, offset)
     if proto is None:
         if kind in ("kprobe", "kretprobe") and name in set(typer.kernel.functions()):
             return base
-        near = near_misses(name, typer.kernel.functions())
-        return Absent(
-            f"this kernel has no function {name}" + (" with a known signature" if kind.startswith("f") else ""), near, base
-        )
+        if name in set(typer.kernel.functions()):
+            return Absent(f"this kernel's types lack {name}, which {kind} needs: use kprobe or kretprobe", (), base)
+        return Absent(f"this kernel has no function {name}", near_misses(name, typer.kernel.functions()), base)
     if why := typer.kernel.why_not_attachable(name):
         return Absent(f"{name} can't be traced in this kernel: {why}", (), _with_signature(base, proto, typer))
     return _with_signature(base, proto, typer)
@@ -281,7 +282,7 @@ def _with_signature(base: Attachment, proto: btf.FuncProto, typer: Typer) -> Att
             args = {n: _cast_input(f"PT_REGS_PARM{i + 1}(ctx)", f"args.{n}", t, typer, False) for i, (n, t) in named if n}
             return replace(base, args=args, no_args="this function takes no arguments")
         case "kretprobe":
-            return replace(base, retval=_result("PT_REGS_RC(ctx)", proto, typer, False))
+            return replace(base, retval=_result("PT_REGS_RC(ctx)", proto, typer, False), no_retval=_returns_nothing(base))
         case "fentry":
             return replace(
                 base,
@@ -291,8 +292,17 @@ def _with_signature(base: Attachment, proto: btf.FuncProto, typer: Typer) -> Att
             )
     n = len(proto.params)
     return replace(
-        base, args=_from_slots(proto, typer, True), numbered=_slots(n), retval=_result(f"ctx[{n}]", proto, typer, True)
+        base,
+        args=_from_slots(proto, typer, True),
+        no_args="this function takes no arguments",
+        numbered=_slots(n),
+        retval=_result(f"ctx[{n}]", proto, typer, True),
+        no_retval=_returns_nothing(base),
     )
+
+
+def _returns_nothing(base: Attachment) -> str:
+    return f"{base.label} returns nothing"
 
 
 def _result(c: str, proto: btf.FuncProto, typer: Typer, trusted: bool) -> ir.Expr | None:
@@ -303,7 +313,7 @@ def _user(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str
     binary, _, symbol = rest.rpartition(":")
     wanted = re.fullmatch(r"([\w.@$]+)(?:\+(0x[0-9a-fA-F]+|\d+))?", symbol, re.ASCII)
     if not binary or not wanted or (wanted[2] and kind == "uretprobe") or not _plain(binary):
-        return text.at.problem(f"'{text.text}' is not an attach point: {KINDS[kind]}")
+        return text.at.problem(f"'{text.text}' is no attach point, expected {KINDS[kind]}")
     target: dict[str, object] = {"binary": binary, "symbol": wanted[1], "offset": int(wanted[2] or "0", 0)}
     label = re.sub(r"\W", "_", wanted[1])
     if kind == "uretprobe":
@@ -331,27 +341,33 @@ def _timer(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[st
     unit, _, number = rest.partition(":")
     if unit not in TIMER_UNITS[kind]:
         return text.at.problem(
-            f"'{unit}' is no unit of {kind}", near_misses(unit, TIMER_UNITS[kind]), f"there are {' '.join(TIMER_UNITS[kind])}"
+            f"'{unit}' is no unit of {kind}",
+            near := near_misses(unit, TIMER_UNITS[kind]),
+            "" if near else f"there are {' '.join(TIMER_UNITS[kind])}",
         )
+    if not number:
+        return text.at.problem(f"'{text.text}' is not complete, expected {kind}:{unit}:N")
     target: dict[str, object] = {"unit": unit, "value": None, "param": None}
     if number.startswith("$"):
         param = params.get(number[1:])
         if param is None:
-            return text.at.problem(f"parameter {number} is not declared", near_misses(number[1:], params))
+            near = tuple(f"${p}" for p in near_misses(number[1:], params))
+            return text.at.problem(f"parameter {number} is not declared", near)
         if param.type.shape != "int" or param.type.signed or (param.min or 0) < 1:
             return text.at.problem(f"{number} is used as a rate: it must be an unsigned number with min: 1 or more")
         target["param"] = number[1:]
     elif re.fullmatch(r"[1-9][0-9]{0,8}", number):
         target["value"] = int(number)
     else:
-        return text.at.problem(f"'{number}' is no whole number above 0: {KINDS[kind]}")
+        return text.at.problem(f"'{number}' is no whole number from 1 to 999999999")
     return Attachment(kind, target, "perf_event", "void", kind)
 
 
 def _software(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, ir.ParamInfo]) -> Found:
     event, _, period = rest.partition(":")
     if event not in SOFTWARE:
-        return text.at.problem(f"'{event}' is no software event", near_misses(event, SOFTWARE), "there are " + " ".join(SOFTWARE))
+        near = near_misses(event, SOFTWARE)
+        return text.at.problem(f"'{event}' is no software event", near, "" if near else "there are " + " ".join(SOFTWARE))
     if not re.fullmatch(r"[1-9][0-9]{0,17}", period or "1"):
         return text.at.problem(f"'{period}' is no period: a whole number of events above 0")
     target: dict[str, object] = {"event": event, "config": SOFTWARE[event], "period": int(period or "1")}

@@ -48,9 +48,14 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.mark}: {self.path}: " if self.path else f"{self.mark}: "
+        return f"{where}{self.words}"
+
+    @property
+    def words(self) -> str:
+        """All but the place."""
         near = f"; did you mean {' or '.join(self.near)}?" if self.near else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}{self.message}{near}{hint}"
+        return f"{self.message}{near}{hint}"
 
     def as_dict(self) -> dict[str, object]:
         return {

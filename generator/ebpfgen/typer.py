@@ -15,6 +15,7 @@ from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .kernel import Kernel
 from .problems import near_misses
+from .wording import counted, of_type, of_value
 
 BASIC = {
     "u8": (8, False), "u16": (16, False), "u32": (32, False), "u64": (64, False),
@@ -61,6 +62,7 @@ class Scope:
     no_args: str = "this attach point gives no args"
     numbered: tuple[ir.Expr, ...] = ()
     retval: ir.Expr | None = None
+    no_retval: str = ""
     space: ir.Space = "kernel"
     record: btf.Struct | None = None
     task: ir.Expr | str = "current"
@@ -70,7 +72,7 @@ class Scope:
     failed: dict[str, ExpressionError] = field(default_factory=dict)  # names whose value is not known here, and why
 
     def inner(self) -> Scope:
-        return replace(self, names=dict(self.names))
+        return replace(self, names=dict(self.names), failed=dict(self.failed))
 
 
 def type_of_field(kind: FieldType) -> ir.Type:
@@ -167,6 +169,7 @@ class Typer:
 
     def fit(self, value: ir.Expr, kind: FieldType) -> ir.Expr | str:
         """``value`` as it can be stored in a field of that type, or why it can't."""
+        given = value
         if self.is_text(value.type):
             value = text_at(value)
         match kind.shape, value.type:
@@ -186,7 +189,30 @@ class Typer:
                 return value
             case "argv", ir.ArgvT():
                 return value
-        return f"a {kind} is expected, this is a {value.type}{_how_to_make(kind, value)}"
+        return f"{kind} is expected, this is {of_value(given)}{self._how_to_make(kind, given)}"
+
+    def _how_to_make(self, kind: FieldType, value: ir.Expr) -> str:
+        address = isinstance(value.type, ir.PtrT) or (isinstance(value.type, ir.IntT) and value.type.bits == 64)
+        if kind.shape == "string" and address and not isinstance(value, ir.Const):
+            return ": read the text with str(…)"
+        if kind.word == "ip":
+            return ": make one with ip(…)"
+        if kind.word == "mac":
+            return ": make one with mac(…)"
+        if kind.shape == "argv":
+            return ": make one with argv(…) or buf(…)"
+        if kind.shape == "bool" and isinstance(value.type, ir.IntT):
+            return ": true or false are possible" if isinstance(value, ir.Const) else ": write x != 0"
+        if kind.shape == "int" and isinstance(value.type, ir.BoolT):
+            return ": write x ? 1 : 0"
+        if kind.shape == "int" and (hint := self.unquoted(value)):
+            return f": {hint}"
+        return ""
+
+    def unquoted(self, value: ir.Expr) -> str:
+        """What to do where a constant's name is given as text."""
+        name = value.value.decode(errors="replace") if isinstance(value, ir.Text) else ""
+        return f"write {name} without quotes" if name in header_constants() or self.kernel.constant(name) else ""
 
     # Choices
 
@@ -202,14 +228,15 @@ class Typer:
                 absent.append(i)
                 failures.append(e)
         if len(absent) == len(options):
-            raise failures[0]
+            lacking = "; ".join(f.problem.words for f in failures)
+            raise ExpressionError(written.at.problem(f"this kernel has none of these: {lacking}"))
         known = next(o for i, o in enumerate(options) if i not in absent)
         for i in absent:
             option = written.options[i]
             options[i] = _Typing(self, option, scope, missing=known.type).value(expr.parse(option))
         kinds = [o.type for o in options]
         if not all(_same_kind(kinds[0], k) for k in kinds):
-            raise ExpressionError(written.at.problem("alternatives are of different types: " + ", ".join(map(str, kinds))))
+            raise ExpressionError(written.at.problem("alternatives are of different types: " + ", ".join(map(of_type, kinds))))
         fields = tuple(fields_of(o) for o in options)
         for option, needs in zip(written.options[:-1], fields, strict=False):
             if not needs:
@@ -228,14 +255,19 @@ SIGN_FREE = ("pid", "tid", "uid", "gid", "cpu", "port", "ifindex", "hex", "cgrou
 MAGNITUDES = ("timestamp", "duration", "bytes")
 
 
+def unlike(meaning: str, other: str) -> bool:
+    """Whether numbers of these meanings have nothing to do with one another: a time and a size."""
+    return meaning != other and meaning in MAGNITUDES and other in MAGNITUDES
+
+
 def fit_number(value: ir.Expr, kind: FieldType) -> ir.Expr | str:
     number = value.type
     assert isinstance(number, ir.IntT)
+    if unlike(number.meaning, kind.word):
+        return f"{kind} is expected, this is {of_type(number)}"
     if isinstance(value, ir.Const):
         low, high = (-(1 << kind.bits - 1), (1 << kind.bits - 1) - 1) if kind.signed else (0, (1 << kind.bits) - 1)
         return value if low <= value.value <= high else f"{value.value} does not fit {kind} ({low} to {high})"
-    if {number.meaning, kind.word} <= set(MAGNITUDES) and number.meaning != kind.word:
-        return f"a {kind} is expected, this is a {number.meaning}"
     if number.bits > kind.bits and not _bounded(value, kind.bits):
         return (
             f"{number} does not fit {kind} ({kind.bits} bits): cast it, for example ({'i' if kind.signed else 'u'}{kind.bits})x"
@@ -262,22 +294,6 @@ def _bounded(value: ir.Expr, bits: int) -> bool:
     if isinstance(value, ir.Binary) and value.op == ">>" and isinstance(value.right, ir.Const):
         return isinstance(value.left.type, ir.IntT) and value.left.type.bits - value.right.value <= bits
     return False
-
-
-def _how_to_make(kind: FieldType, value: ir.Expr) -> str:
-    if kind.shape == "string" and isinstance(value.type, (ir.PtrT, ir.IntT)):
-        return ": read the text with str(…)"
-    if kind.word == "ip":
-        return ": make one with ip(…)"
-    if kind.word == "mac":
-        return ": make one with mac(…)"
-    if kind.shape == "argv":
-        return ": make one with argv(…) or buf(…)"
-    if kind.shape == "bool" and isinstance(value.type, ir.IntT):
-        return ": write x != 0"
-    if kind.shape == "int" and isinstance(value.type, ir.BoolT):
-        return ": write x ? 1 : 0"
-    return ""
 
 
 class _MissingMember(ExpressionError):
@@ -389,7 +405,7 @@ class _Typing:
                 return value
             case ir.IntT() | ir.PtrT():
                 return ir.Binary(ir.BoolT(), "!=", value, ir.Const(ir.U64, 0))
-        raise self.fail(node, f"a condition is expected here, this is a {value.type}")
+        raise self.fail(node, f"a condition is expected here, this is {of_value(value)}")
 
     def number(self, node: expr.Node, what: str = "a number") -> ir.Expr:
         return self.a_number(node, self.value(node), what)
@@ -397,10 +413,8 @@ class _Typing:
     def a_number(self, node: expr.Node, value: ir.Expr, what: str = "a number") -> ir.Expr:
         if isinstance(value.type, ir.IntT):
             return value
-        hint = ""
-        if isinstance(value.type, ir.BoolT):
-            hint = "put the comparison in parentheses" if isinstance(node, expr.Binary) else "write 'x ? 1 : 0'"
-        raise self.fail(node, f"{what} is expected here, this is a {value.type}", hint=hint)
+        hint = "write x ? 1 : 0" if isinstance(value.type, ir.BoolT) else ""
+        raise self.fail(node, f"{what} is expected here, this is {of_value(value)}", hint=hint)
 
     def name(self, node: expr.Name) -> ir.Expr:
         name, scope = node.name, self.scope
@@ -418,13 +432,12 @@ class _Typing:
             return ir.Text(ir.StringT(len(scope.target.encode()) + 1), scope.target.encode())
         if name == "retval":
             if scope.retval is None:
-                raise self.fail(node, "there is no retval here: only kretprobe, fexit, uretprobe and sys_exit_* give one")
+                raise self.fail(node, f"there is no retval here: {scope.no_retval}")
             return scope.retval
         if name.startswith("arg") and name[3:].isdigit():
             if int(name[3:]) < len(scope.numbered):
                 return scope.numbered[int(name[3:])]
-            known = f"arg0 … arg{len(scope.numbered) - 1}" if scope.numbered else "args.NAME"
-            raise self.fail(node, f"'{name}' is not known here; this attach point gives {known}")
+            raise self.fail(node, f"'{name}' is not known here: {self.inputs()}")
         if (known_constant := self.typer.kernel.constant(name)) is not None:
             number, enum = known_constant
             return ir.Const(ir.IntT(64, number < 0), number, name)
@@ -433,6 +446,17 @@ class _Typing:
         if name.startswith("SYS_"):
             return self.syscall_number(node)
         raise self.unknown(node)
+
+    def inputs(self) -> str:
+        """What the attach point gives."""
+        match len(self.scope.numbered):
+            case 0 if not self.scope.args:
+                return self.scope.no_args
+            case 0:
+                return f"this attach point gives {', '.join(f'args.{a}' for a in self.scope.args)}"
+            case 1:
+                return "this attach point gives arg0 only"
+        return f"this attach point gives arg0 … arg{len(self.scope.numbered) - 1}"
 
     def syscall_number(self, node: expr.Name) -> ir.Const:
         wanted = node.name.removeprefix("SYS_")
@@ -452,10 +476,14 @@ class _Typing:
             return self.fail(node, f"'{name}' is known at the end of a span only")
         if name in self.scope.params:
             return self.fail(node, f"'{name}' is a parameter: write ${name}")
-        known = [*self.scope.names, *BUILTINS, "curtask", "retval", *(f"args.{a}" for a in self.scope.args)]
-        near = near_misses(name, known) or (near_misses(name, self.typer.kernel.constants()) if name.isupper() else ())
+        if name.lower() in ("null", "nullptr", "none", "nil"):
+            return self.fail(node, f"there is no '{name}': write 0")
         if name in self.scope.args:
-            near = (f"args.{name}",)
+            return self.fail(node, f"'{name}' is not known here", (f"args.{name}",))
+        known = [*self.scope.names, *BUILTINS, "curtask", "retval", *(f"args.{a}" for a in self.scope.args)]
+        near = near_misses(name, known)
+        if not near and name.isupper():
+            near = near_misses(name, [*self.typer.kernel.constants(), *header_constants()])
         return self.fail(node, f"'{name}' is not known here", near)
 
     def task_pointer(self, node: expr.Node) -> ir.PtrT:
@@ -467,9 +495,10 @@ class _Typing:
     def param(self, node: expr.Node, name: str) -> ir.Expr:
         param = self.scope.params.get(name)
         if param is None:
+            near = tuple(f"${p}" for p in near_misses(name, self.scope.params))
             known = ", ".join(f"${p}" for p in self.scope.params)
-            hint = f"there are {known}" if known else "this spec has no params"
-            raise self.fail(node, f"parameter ${name} is not declared", near_misses(name, self.scope.params), hint)
+            hint = "" if near else f"there are {known}" if known else "this spec has no params"
+            raise self.fail(node, f"parameter ${name} is not declared", near, hint)
         return ir.ParamValue(type_of_field(param.type), name)
 
     # Members
@@ -498,15 +527,16 @@ class _Typing:
                 found = self.btf.resolve(target)
                 if isinstance(found, btf.Struct):
                     return found, base, (), self.btf.c_name(found.id)
-                raise self.fail(node, f"'{node.name}' asked of a {base.type}, which is no pointer to a struct")
+                raise self.untyped(node, base)
             case ir.PlaceT(struct=struct) if struct and isinstance(base, ir.Load):
                 return struct, base.base, base.steps, base.spelled_base
-            case ir.PtrT():
-                raise self.fail(node, f"'{node.name}' asked of a {base.type}: cast it first: ((struct request *)x).{node.name}")
-        if isinstance(base.type, ir.IntT):
-            hint = f"if it is a pointer, cast it: ((struct request *)x).{node.name}"
-            raise self.fail(node, f"'{node.name}' asked of a number ({base.type})", hint=hint)
-        raise self.fail(node, f"'{node.name}' asked of a {base.type}, which has no members")
+            case ir.PtrT() | ir.IntT(bits=64):
+                raise self.untyped(node, base)
+        raise self.fail(node, f"'{node.name}' asked of {of_value(base)}, which has no members")
+
+    def untyped(self, node: expr.Member, base: ir.Expr) -> ExpressionError:
+        hint = f"say what it points to, for example ((struct sock *)x).{node.name}"
+        return self.fail(node, f"'{node.name}' asked of {of_value(base)}, whose members are not known", hint=hint)
 
     def missing_member(
         self, node: expr.Member, struct: btf.Struct, pointer: ir.Expr, steps: tuple[ir.Step, ...], spelled: str
@@ -534,34 +564,38 @@ class _Typing:
     def entry_field(self, node: expr.Member, entry: ir.Lookup) -> ir.Expr:
         found = self.scope.maps[entry.map]
         if found.scalar_value or entry.field is not None:
-            raise self.fail(node, f"'{node.name}' asked of a value of map {entry.map}, which is one {entry.type}")
+            raise self.fail(node, f"'{node.name}' asked of a value of map {entry.map}, which is {of_type(entry.type)}")
         names = [s.name for s in found.value.fields]
         if node.name not in names:
             raise self.fail(
                 node,
                 f"map {entry.map} has no field '{node.name}'",
-                near_misses(node.name, names),
-                f"there are {', '.join(names)}",
+                near := near_misses(node.name, names),
+                "" if near else f"there are {', '.join(names)}",
             )
         kind = found.value.slot(node.name).type
         assert kind
         return replace(entry, type=type_of_field(kind), field=node.name)
 
+    def is_known(self, name: str) -> bool:
+        """Whether it is a value's name, be it one that can't be indexed."""
+        scope = self.scope
+        numbered = name.startswith("arg") and name[3:].isdigit()
+        return numbered or name in scope.names or name in scope.failed or name in (*BUILTINS, "curtask", "retval", "args")
+
     def index(self, node: expr.Index) -> ir.Expr:
-        if isinstance(node.base, expr.Name) and node.base.name not in self.scope.names:
+        if isinstance(node.base, expr.Name) and not self.is_known(node.base.name):
             if node.base.name in self.scope.maps:
                 return self.lookup(node, self.scope.maps[node.base.name])
-            if not self.scope.maps or node.base.name not in (*BUILTINS, "args"):
-                known = near_misses(node.base.name, self.scope.maps)
-                if known or not self.typer.kernel.constant(node.base.name):
-                    raise self.fail(node, f"'{node.base.name}' is neither a map nor a variable", known)
+            near = near_misses(node.base.name, self.scope.maps)
+            raise self.fail(node, f"'{node.base.name}' is neither a map nor a variable", near)
         if len(node.keys) != 1:
             raise self.fail(node, "one index is expected")
         base, at = self.value(node.base), self.number(node.keys[0], "an index")
         if isinstance(base.type, ir.PtrT) and base.type.element:
             return ir.Follow(base.type.element, base, at)
         if not isinstance(base.type, ir.PlaceT) or not base.type.array:
-            raise self.fail(node, f"a {base.type} can't be indexed")
+            raise self.fail(node, f"{of_value(base)} can't be indexed")
         element, length = base.type.array
         if not isinstance(at, ir.Const):
             raise self.fail(node.keys[0], "an index into an array must be a constant")
@@ -572,7 +606,7 @@ class _Typing:
         if isinstance(base, ir.Load):
             kind = self.typer.type_of(element, _space(base.base))
             return replace(base, type=kind, steps=(*base.steps, ir.Step(None, None, at)))
-        raise self.fail(node, f"a {base.type} can't be indexed here")
+        raise self.fail(node, f"{of_value(base)} can't be indexed here")
 
     # Maps
 
@@ -580,7 +614,7 @@ class _Typing:
         slots = found.key.fields
         if len(nodes) != len(slots):
             shape = ", ".join(f"{s.name}: {s.type}" for s in slots)
-            raise self.fail(at, f"the key of map {found.name} has {len(slots)} part(s) ({shape}), {len(nodes)} given")
+            raise self.fail(at, f"the key of map {found.name} has {counted(len(slots), 'part')} ({shape}), {len(nodes)} given")
         values = []
         for slot, node in zip(slots, nodes, strict=True):
             assert slot.type
@@ -601,14 +635,15 @@ class _Typing:
     def contains(self, node: expr.Contains) -> ir.Expr:
         if isinstance(node.container, expr.Tuple):
             item = self.value(node.item)
-            pairs = [self.compare(node, "==", item, self.value(v)) for v in node.container.items]
+            pairs = [self.compare(v, "==", item, self.value(v)) for v in node.container.items]
             return ir.OneOf(ir.BoolT(), item, tuple(pairs))
         if isinstance(node.container, expr.Name) and node.container.name in self.scope.maps:
             found = self.scope.maps[node.container.name]
             nodes = node.item.items if isinstance(node.item, expr.Tuple) else (node.item,)
             return ir.InMap(ir.BoolT(), found.name, self.keys(node.item, nodes, found))
         near = near_misses(node.container.name, self.scope.maps) if isinstance(node.container, expr.Name) else ()
-        raise self.fail(node.container, "behind 'in' a map or a list (1, 2, 3) is expected", near)
+        hint = "to compare with one value, write ==" if not isinstance(node.container, expr.Name) else ""
+        raise self.fail(node.container, "behind 'in' a map or a list (1, 2, 3) is expected", near, hint)
 
     # Operators
 
@@ -619,7 +654,7 @@ class _Typing:
             pointer = self.value(node.operand)
             if isinstance(pointer.type, ir.PtrT) and pointer.type.element:
                 return ir.Follow(pointer.type.element, pointer, ir.Const(ir.U64, 0))
-            raise self.fail(node, f"'*' needs a pointer to numbers, for example (u64 *)x; this is a {pointer.type}")
+            raise self.fail(node, f"'*' needs a pointer to numbers, for example (u64 *)x; this is {of_value(pointer)}")
         operand = self.number(node.operand)
         assert isinstance(operand.type, ir.IntT)
         if isinstance(operand, ir.Const):
@@ -647,16 +682,22 @@ class _Typing:
         if isinstance(left.type, ir.BoolT) and isinstance(right.type, ir.BoolT):
             return replace(left, default=right)
         if not isinstance(left.type, ir.IntT) or not isinstance(right.type, ir.IntT):
-            raise self.fail(node.right, f"a {left.type} is expected behind '??' here, this is a {right.type}")
+            raise self.fail(node.right, self.no_default(left, right))
         self.fits(node.right, right, left.type)
         return replace(left, type=self.joined(node, left, right), default=right)
+
+    @staticmethod
+    def no_default(left: ir.Expr, right: ir.Expr) -> str:
+        if isinstance(left.type, (ir.IntT, ir.BoolT)):
+            return f"{of_type(left.type)} is expected behind '??' here, this is {of_value(right)}"
+        return f"'??' gives defaults for numbers and conditions, not for {of_type(left.type)}"
 
     def fits(self, node: expr.Node, value: ir.Expr, kind: ir.IntT) -> None:
         """Refuses a constant beside numbers among which it can't be."""
         if not isinstance(value, ir.Const):
             return
         if value.value < 0 and not kind.signed:
-            raise self.fail(node, f"an unsigned number ({kind}) is never negative", hint="cast it: (i64)x")
+            raise self.fail(node, f"an unsigned number ({kind}) is never negative", hint=f"cast it: (i{kind.bits})x")
         if not _holds(kind, value.value):
             raise self.fail(node, f"{value.value} does not fit {kind}")
 
@@ -666,15 +707,17 @@ class _Typing:
         if isinstance(a, ir.StringT) and isinstance(b, ir.StringT):
             return self.compare_text(node, op, left, right)
         if isinstance(a, ir.StringT) or isinstance(b, ir.StringT):
-            other = b if isinstance(a, ir.StringT) else a
-            hint = "read the text with str(…)" if isinstance(other, ir.PtrT) else ""
-            raise self.fail(node, f"compares text with a {'pointer' if isinstance(other, ir.PtrT) else other}", hint=hint)
+            text, other = (left, right) if isinstance(a, ir.StringT) else (right, left)
+            hint = "read the text with str(…)" if isinstance(other.type, ir.PtrT) else self.typer.unquoted(text)
+            raise self.fail(node, f"compares text with {of_value(other)}", hint=hint)
         if isinstance(a, ir.BoolT) or isinstance(b, ir.BoolT):
             return self.compare_truth(node, op, left, right)
         if isinstance(a, ir.PtrT) or isinstance(b, ir.PtrT):
             return self.compare_pointers(node, op, left, right)
         if not isinstance(a, ir.IntT) or not isinstance(b, ir.IntT):
-            raise self.fail(node, f"a {a} and a {b} can't be compared")
+            raise self.fail(node, f"{of_value(left)} and {of_value(right)} can't be compared")
+        if unlike(a.meaning, b.meaning):
+            raise self.fail(node, f"compares {of_type(a)} with {of_type(b)}")
         if isinstance(left, ir.Const) and isinstance(right, ir.Const):
             return ir.Const(ir.BoolT(), int(_COMPARED[op](left.value, right.value)))
         if left == right:
@@ -689,17 +732,17 @@ class _Typing:
     def compare_truth(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         kinds = (left.type, right.type)
         if op not in ("==", "!=") or not all(isinstance(k, (ir.BoolT, ir.IntT)) for k in kinds):
-            raise self.fail(node, f"a {left.type} and a {right.type} can't be compared")
+            raise self.fail(node, f"{of_value(left)} and {of_value(right)} can't be compared with {op}")
         for value in (left, right):
             if isinstance(value.type, ir.IntT) and not (isinstance(value, ir.Const) and value.value in (0, 1)):
-                raise self.fail(node, f"a condition and a number ({value.type}) can't be compared")
+                raise self.fail(node, f"a condition and {of_value(value)} can't be compared")
         return ir.Binary(ir.BoolT(), op, left, right)
 
     def compare_pointers(self, node: expr.Node, op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
         for value in (left, right):
             plain = isinstance(value, ir.Const) or (isinstance(value.type, ir.IntT) and value.type.bits == 64)
             if not isinstance(value.type, ir.PtrT) and not plain:
-                raise self.fail(node, f"compares a pointer with a {value.type}")
+                raise self.fail(node, f"compares a pointer with {of_value(value)}")
         if op not in ("==", "!="):
             raise self.fail(node, f"pointers are compared with == and != only, not {op}")
         return ir.Binary(ir.BoolT(), op, left, right)
@@ -733,14 +776,18 @@ class _Typing:
         if a.signed == b.signed:
             return
         signed, unsigned = (a, b) if a.signed else (b, a)
+        bits = max(a.bits, b.bits)
         if unsigned.bits >= signed.bits and unsigned.bits > 32 or unsigned.bits == signed.bits:
-            raise self.fail(node, f"compares signed {signed} with unsigned {unsigned}: a negative number would pass for a huge one",
-                            hint=f"cast one of them, for example ({'u' if not a.signed else 'i'}{max(a.bits, b.bits)})…")  # fmt: skip
+            why = "a negative number would pass for a huge one"
+            hint = f"cast the unsigned one, (i{bits})x, or where it is never negative the signed one, (u{bits})x"
+            raise self.fail(node, f"compares signed {signed} with unsigned {unsigned}: {why}", hint=hint)
 
     def arithmetic(self, node: expr.Binary) -> ir.Expr:
         op, left = node.op, self.value(node.left)
         if isinstance(left.type, ir.PtrT) and op in ("+", "-"):
             return self.pointer_arithmetic(node, left)
+        if op in ("&", "|", "^"):
+            self.loose(node)
         left, right = self.a_number(node.left, left), self.number(node.right)
         a, b = left.type, right.type
         assert isinstance(a, ir.IntT) and isinstance(b, ir.IntT)
@@ -755,10 +802,15 @@ class _Typing:
             signed = a.signed  # the count has no part in it
         if op in ("/", "%") and (signed or a.signed or b.signed):
             if not isinstance(right, ir.Const) or not a.signed or right.value < 0:
-                raise self.fail(
-                    node, "signed division is not possible on all kernels", hint="cast to u64, or divide by a constant"
-                )
+                hint = "cast where it is never negative: (u64)x"
+                raise self.fail(node, "a signed number can only be divided by a constant above 0", hint=hint)
         return ir.Binary(ir.IntT(64, signed, _meaning(op, a, b, left, right)), op, left, right)
+
+    def loose(self, node: expr.Binary) -> None:
+        """Refuses C's trap: ``a & b == c`` is ``a & (b == c)``."""
+        for side in (node.left, node.right):
+            if isinstance(side, expr.Binary) and side.op in _COMPARED:
+                raise self.fail(node, f"'{side.op}' binds tighter than '{node.op}'", hint=f"write (a {node.op} b) {side.op} c")
 
     def fold(self, node: expr.Binary, left: ir.Const, right: ir.Const) -> ir.Expr:
         a, b = left.value, right.value
@@ -777,16 +829,17 @@ class _Typing:
         assert isinstance(left.type, ir.PtrT)
         right = self.number(node.right, "a number of bytes")
         if left.type.target or (left.type.element and left.type.element.bits != 8):
-            raise self.fail(node, f"arithmetic on a {left.type}", hint="cast it to (u8 *) to count in bytes")
+            hint = "cast it to (u8 *) to count in bytes"
+            raise self.fail(node, f"arithmetic on {of_value(left)}", hint=hint)
         return ir.Binary(replace(left.type, trusted=False), node.op, left, right)
 
     def conditional(self, node: expr.Conditional) -> ir.Expr:
         condition, yes, no = self.condition(node.condition), self.value(node.yes), self.value(node.no)
         if not _same_kind(yes.type, no.type) or not isinstance(yes.type, (ir.IntT, ir.BoolT, ir.PtrT)):
             if not (isinstance(yes.type, ir.BytesT) and yes.type == no.type):
-                raise self.fail(
-                    node, f"both sides of '? :' must be numbers or pointers of one type, these are {yes.type} and {no.type}"
-                )
+                sides = f"{of_value(yes)} and {of_value(no)}"
+                possible = "numbers, conditions, addresses or pointers of one type"
+                raise self.fail(node, f"'? :' chooses between {possible}, not {sides}")
         return ir.Conditional(self.joined(node, yes, no), condition, yes, no)
 
     def joined(self, node: expr.Node, a: ir.Expr, b: ir.Expr) -> ir.Type:
@@ -803,7 +856,7 @@ class _Typing:
         operand = self.value(node.operand)
         space = operand.type.space if isinstance(operand.type, ir.PtrT) else self.scope.space
         if not isinstance(operand.type, (ir.IntT, ir.PtrT, ir.BoolT)):
-            raise self.fail(node, f"a {operand.type} can't be cast")
+            raise self.fail(node, f"{of_value(operand)} can't be cast")
         if node.tag == "enum":
             raise self.fail(node, "casts to enums have no use here; cast to a number type")
         if node.tag:
@@ -812,7 +865,7 @@ class _Typing:
                 near = near_misses(node.name, self.btf.struct_names())
                 raise self.fail(node, f"this kernel has no {node.tag} {node.name}", near)
             if node.stars != 1:
-                raise self.fail(node, f"cast to a pointer: ({node.tag} {node.name} *)…")
+                raise self.fail(node, f"a cast to a {node.tag} has one star: ({node.tag} {node.name} *)x")
             return ir.Cast(self.typer.pointer_to(found, space), operand, f"{node.tag} {node.name} *")
         if node.name in ("void",):
             if node.stars != 1:
@@ -841,6 +894,8 @@ class _Typing:
     def call(self, node: expr.Call) -> ir.Expr:
         method = getattr(self, f"call_{node.function}", None) if node.function in FUNCTIONS else None
         if method is None:
+            if node.function in self.scope.names or node.function in (*BUILTINS, "curtask", "retval"):
+                raise self.fail(node, f"'{node.function}' is no function: write it without parentheses")
             near = near_misses(node.function, FUNCTIONS)
             raise self.fail(
                 node, f"there is no function '{node.function}'", near, "" if near else "there are " + " ".join(FUNCTIONS)
@@ -851,8 +906,8 @@ class _Typing:
     def arity(self, node: expr.Call, least: int, most: int | None = None) -> None:
         most = least if most is None else most
         if not least <= len(node.args) <= most:
-            wanted = str(least) if least == most else f"{least} or {most}"
-            raise self.fail(node, f"{node.function}() takes {wanted} argument(s), {len(node.args)} given")
+            wanted = counted(most, "argument") if least == most else f"{least} or {most} arguments"
+            raise self.fail(node, f"{node.function}() takes {wanted}, {len(node.args)} given")
 
     def pointer(self, node: expr.Node) -> tuple[ir.Expr, ir.Space]:
         value = self.value(node)
@@ -862,7 +917,7 @@ class _Typing:
             return value, _space(value.base) if isinstance(value, ir.Load) else "kernel"
         if isinstance(value.type, ir.IntT) and value.type.bits == 64 and not isinstance(value, ir.Const):
             return value, self.scope.space
-        raise self.fail(node, f"a pointer is expected here, this is a {value.type}")
+        raise self.fail(node, f"a pointer is expected here, this is {of_value(value)}")
 
     def constant(self, node: expr.Node, what: str) -> int:
         value = self.value(node)
@@ -924,21 +979,21 @@ class _Typing:
                 return ir.IpOf(result, value, self.typer.size_of(type_id))
             case ir.PtrT(target=target) if target and self.typer.size_of(target) in (4, 16):
                 return ir.IpOf(result, value, self.typer.size_of(target))
-        raise self.fail(node, f"ip() takes 4 or 16 bytes or a u32 in network order, this is a {value.type}")
+        raise self.fail(node, f"ip() takes 4 or 16 bytes or a u32 in network order, this is {of_value(value)}")
 
     def call_mac(self, node: expr.Call) -> ir.Expr:
         self.arity(node, 1)
         value = self.value(node.args[0])
         if isinstance(value.type, ir.PlaceT) and self.typer.size_of(value.type.type_id) >= 6 or isinstance(value.type, ir.PtrT):
             return ir.MacOf(ir.BytesT("mac", 6), value)
-        raise self.fail(node, f"mac() takes 6 bytes or a pointer to them, this is a {value.type}")
+        raise self.fail(node, f"mac() takes 6 bytes or a pointer to them, this is {of_value(value)}")
 
     def _swap(self, node: expr.Call, bits: int) -> ir.Expr:
         self.arity(node, 1)
         value = self.number(node.args[0])
         assert isinstance(value.type, ir.IntT)
         if value.type.bits > bits and not isinstance(value, ir.Const):
-            raise self.fail(node, f"{node.function}() takes {bits} bits, this is a {value.type}", hint=f"cast it: (u{bits})x")
+            raise self.fail(node, f"{node.function}() takes {bits} bits, this is {of_value(value)}", hint=f"cast it: (u{bits})x")
         return ir.Call(ir.IntT(bits, False), node.function, (value,))
 
     def call_ntohs(self, node: expr.Call) -> ir.Expr:
@@ -993,14 +1048,15 @@ class _Typing:
         self.arity(node, 1)
         value = self.as_text(self.value(node.args[0]))
         if not isinstance(value.type, ir.StringT) or isinstance(value, ir.Text):
-            raise self.fail(node, f"strlen() takes text that was read, this is a {value.type}")
+            raise self.fail(node, f"strlen() takes text that was read, this is {of_value(value)}")
         return ir.Call(ir.IntT(32, False), "strlen", (value,))
 
     def call_startswith(self, node: expr.Call) -> ir.Expr:
         self.arity(node, 2)
         text, prefix = self.as_text(self.value(node.args[0])), self.value(node.args[1])
         if not isinstance(text.type, ir.StringT) or not isinstance(prefix, ir.Text):
-            raise self.fail(node, 'startswith() takes text and a literal: startswith(comm, "kworker")')
+            hint = "read the text with str(…)" if isinstance(text.type, ir.PtrT) else ""
+            raise self.fail(node, 'startswith() takes text and a literal: startswith(comm, "kworker")', hint=hint)
         return ir.StringTest(ir.BoolT(), text, prefix.value, prefix=True)
 
 

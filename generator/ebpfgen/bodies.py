@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from . import declare, expr, ir, model
@@ -12,6 +12,7 @@ from .fieldtypes import FieldType
 from .layout import StructLayout, lay_out
 from .problems import Problem, near_misses
 from .typer import ALIASES, BUILTINS, Scope, Typer
+from .wording import article, listed, of_type, of_value
 
 VERBS = {"counter": ("count", "sum"), "gauge": ("set", "add", "min", "max"), "histogram": ("observe",)}
 
@@ -58,9 +59,9 @@ class Bodies:
             return
         condition = self._try(s.condition, scope)
         if s.verb == "let":
-            raise ExpressionError(
-                s.at.problem("'let' can't be conditional: the name would be unknown after it", hint="use c ? a : b")
-            )
+            problem = s.at.problem("'let' can't be conditional: the name would be unknown after it", hint="use c ? a : b")
+            scope.failed |= dict.fromkeys(s.fields or {}, ExpressionError(problem))
+            raise ExpressionError(problem)
         plain = tuple(self._plain(s, scope))
         if condition is not None:
             yield ir.If(condition, plain)
@@ -106,7 +107,7 @@ class Bodies:
         if event is None:
             if s.target.text in self.broken:
                 return
-            raise ExpressionError(self._unknown(s.target, "event", self.declared.events))
+            raise ExpressionError(self._unknown(s.target, "event", s.verb, self.declared.events))
         given = s.fields or {}
         slots = {slot.name: slot.type for slot in event.layout.fields if slot.type and slot.name not in ("__id", "__marks")}
         for name, written in given.items():
@@ -146,13 +147,20 @@ class Bodies:
             return self.typer.value(
                 model.Text(name if name in scope.names or name in scope.failed else known, at, columns_exact=False), scope
             )
-        near = near_misses(name, [*scope.names, *scope.args])
-        hint = f"give it: {word}: {{{name}: …}}" + (f", for example args.{name}" if name in scope.args else "")
+        near = () if name in scope.args else near_misses(name, [*scope.names, *BUILTINS, *(f"args.{a}" for a in scope.args)])
+        hint = f"give it: {word}: {{{name}: {f'args.{name}' if name in scope.args else '…'}}}"
         raise ExpressionError(at.problem(f"{what} gets no value: there is no variable and no builtin '{name}'", near, hint))
 
-    def _unknown(
-        self, text: model.Text, what: str, known: dict[str, object] | dict[str, ir.EventInfo] | dict[str, ir.MetricInfo]
-    ) -> Problem:
+    def _unknown(self, text: model.Text, what: str, verb: str, known: Mapping[str, object]) -> Problem:
+        """That ``text``, behind ``verb``, is no event or no metric."""
+        kinds: dict[str, Mapping[str, object]] = {
+            "an event": self.declared.events,
+            "a metric": self.declared.metrics,
+            "a map": self.declared.maps,
+        }
+        other = next((kind for kind, names in kinds.items() if text.text in names), "")
+        if other:
+            return text.at.problem(f"'{text.text}' is {other}; '{verb}' needs {article(what)}")
         near = near_misses(text.text, known)
         hint = "" if near else (f"there are {', '.join(known)}" if known else f"the spec declares no {what}s")
         return text.at.problem(f"there is no {what} '{text.text}'", near, hint)
@@ -165,9 +173,9 @@ class Bodies:
         if metric is None:
             if s.target.text in self.broken:
                 return
-            raise ExpressionError(self._unknown(s.target, "metric", self.declared.metrics))
+            raise ExpressionError(self._unknown(s.target, "metric", s.verb, self.declared.metrics))
         if s.verb not in VERBS[metric.kind]:
-            words = " or ".join(VERBS[metric.kind])
+            words = listed(VERBS[metric.kind])
             raise ExpressionError(s.target.at.problem(f"metric {metric.name} is a {metric.kind}: it takes {words}, not {s.verb}"))
         keys = self._labels(s, metric, scope)
         value = self._measured(s, metric, scope)
@@ -198,7 +206,7 @@ class Bodies:
             else FieldType("u64", "", "int", "__u64", 8, 8)
         )
         if not isinstance(value.type, ir.IntT):
-            raise ExpressionError(s.value.at.problem(f"metric {metric.name} takes a number, this is a {value.type}"))
+            raise ExpressionError(s.value.at.problem(f"metric {metric.name} takes a number, this is {of_value(value)}"))
         if metric.kind == "gauge" and not value.type.signed and not isinstance(value, ir.Const):
             value = ir.Cast(ir.IntT(64, True, value.type.meaning), value, "__s64")
         fitted = self.typer.fit(value, kind)
@@ -217,10 +225,7 @@ class Bodies:
         assert s.target
         tree = expr.parse(s.target)
         if not isinstance(tree, (expr.Index, expr.Member)):
-            known = {**self.declared.maps, **self.declared.metrics}
-            raise ExpressionError(
-                s.target.at.problem(f"'{s.target.text}' is neither a metric nor map[key]", near_misses(s.target.text, known))
-            )
+            raise ExpressionError(self._no_entry(s.target, s.verb))
         value = self.typer.value(s.target, scope)
         if not isinstance(value, ir.Lookup) or value.default is not None:
             raise ExpressionError(s.target.at.problem("an entry of a map is expected: map[key]"))
@@ -229,6 +234,13 @@ class Bodies:
         if whole and field_ is not None:
             raise ExpressionError(s.target.at.problem(f"a whole entry is expected: {found.name}[key], without .{field_}"))
         return found, value.keys, field_
+
+    def _no_entry(self, text: model.Text, verb: str) -> Problem:
+        if text.text in self.declared.maps:
+            return text.at.problem(f"'{text.text}' is a map: say which entry, {text.text}[key]")
+        wanted = "map[key]" if verb == "delete" else "a gauge or map[key]"
+        known = [*(f"{name}[key]" for name in self.declared.maps), *(self.declared.metrics if verb != "delete" else ())]
+        return text.at.problem(f"{wanted} is expected, this is '{text.text}'", near_misses(text.text, known))
 
     def _store(self, s: model.Statement, scope: Scope) -> ir.Statement:
         found, keys, field_ = self._map_target(s, scope, whole=False)
@@ -253,10 +265,12 @@ class Bodies:
             raise ExpressionError(s.at.problem(f"one value is expected: {s.target.text if s.target else ''} has no fields"))
         values = []
         for name, written in s.fields.items():
-            if name not in slots:
-                self.problems.append(written.at.problem(f"map {found.name} has no field '{name}'", near_misses(name, slots)))
-                continue
-            values.append((name, self._stored(found, name, slots[name], written, scope)))
+            try:
+                if name not in slots:
+                    raise ExpressionError(written.at.problem(f"map {found.name} has no field '{name}'", near_misses(name, slots)))
+                values.append((name, self._stored(found, name, slots[name], written, scope)))
+            except ExpressionError as e:
+                self.problems.append(e.problem)
         return ir.MapSet(found.name, keys, None, tuple(values))
 
     def _stored(self, found: ir.MapInfo, name: str, kind: FieldType, written: model.Expr, scope: Scope) -> ir.Expr:
@@ -275,10 +289,12 @@ class Bodies:
         if kind is None:
             raise ExpressionError(s.at.problem(f"say which field: {found.name}[key].FIELD", hint=f"there are {', '.join(kinds)}"))
         if kind.shape != "int" or kind.size < 4:
-            raise ExpressionError(s.at.problem(f"'add' needs a number of 32 or 64 bits, {found.name}.{name} is a {kind}"))
+            raise ExpressionError(
+                s.at.problem(f"'add' needs a number of 32 or 64 bits, {found.name}.{name} is {article(str(kind))}")
+            )
         value = self.typer.value(s.value, scope)
         if not isinstance(value.type, ir.IntT):
-            raise ExpressionError(s.value.at.problem(f"a number is expected, this is a {value.type}"))
+            raise ExpressionError(s.value.at.problem(f"a number is expected, this is {of_value(value)}"))
         return ir.MapAdd(found.name, keys, field_, value)
 
 
@@ -301,7 +317,7 @@ def storage(value: ir.Expr, at: model.At) -> FieldType:
             raise ExpressionError(
                 at.problem("text that is kept needs a length: str(p, 256)", hint="or keep the pointer and read it at the end")
             )
-    raise ExpressionError(at.problem(f"a {value.type} can't be kept"))
+    raise ExpressionError(at.problem(f"{of_type(value.type)} can't be kept"))
 
 
 def key_layout(name: str, values: list[ir.Expr], at: model.At) -> StructLayout:

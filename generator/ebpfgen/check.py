@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from . import btf, cnames, declare, expr, inputs, ir, model
-from .bodies import Bodies, Declared, key_layout, storage, walk, without_unused
+from .bodies import VERBS, Bodies, Declared, key_layout, storage, walk, without_unused
 from .cnames import FileNames
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .inputs import Absent, Attachment
 from .kernel import Kernel
 from .layout import lay_out
-from .problems import Problem, SpecError
+from .problems import Problem, SpecError, near_misses
 from .typer import Scope, Typer
+from .wording import article, of_type, of_value
 
 DEFAULT_SPAN_ENTRIES = 10240
 
@@ -90,7 +92,7 @@ class _Checker:
     def _ring(self) -> int:
         if self.spec.ring is None:
             return declare.DEFAULT_RING
-        size = declare.number(self.spec.ring, self.problems, "ring", declare.FEWEST_RING, declare.LARGEST_RING)
+        size = declare.number(self.spec.ring, self.problems, "ring", declare.FEWEST_RING, declare.LARGEST_RING, "bytes")
         if size is not None and size & (size - 1):
             self.problems.append(self.spec.ring.at.problem(f"ring must be a power of two, this is {size}"))
         return size or declare.DEFAULT_RING
@@ -101,11 +103,12 @@ class _Checker:
         for s in _all_statements(self.spec):
             name = s.target.text if s.target else ""
             metric = self.spec.metrics.get(name)
-            if metric is None or s.verb == "emit":
+            if metric is None or s.verb not in VERBS[metric.kind]:
                 continue
             first = verbs.setdefault(name, s.verb)
             if metric.kind == "gauge" and {first, s.verb} not in ({first}, {"set", "add"}):
-                self.problems.append(s.at.problem(f"gauge {name} is used with '{first}' elsewhere; it can't take '{s.verb}' too"))
+                at = s.target.at if s.target else s.at
+                self.problems.append(at.problem(f"gauge {name} is used with '{first}' elsewhere; it can't take '{s.verb}' too"))
         return verbs
 
     def _field_types(self) -> Iterator[tuple[FieldType, model.At]]:
@@ -203,11 +206,12 @@ class _Checker:
         try:
             value = self.typer.value(task, site.scope)
         except ExpressionError as e:
-            self.problems.append(e.problem)
+            near = near_misses(task.text, ("current", "none"))
+            self.problems.append(replace(e.problem, near=e.problem.near or near))
             return
         struct = self.typer.btf.resolve(value.type.target) if isinstance(value.type, ir.PtrT) and value.type.target else None
         if not isinstance(struct, btf.Struct) or struct.name != "task_struct":
-            self.problems.append(task.at.problem(f"task is a struct task_struct *, current or none; this is a {value.type}"))
+            self.problems.append(task.at.problem(f"task is a struct task_struct *, current or none; this is {of_value(value)}"))
             return
         site.scope.task = value
 
@@ -268,49 +272,67 @@ class _Checker:
         name = probe.name or _default_name(probe.on)
         sites, tree = self._resolve(probe.on, name)
         indices = {}
-        for site in sites:
-            before = len(self.problems)
-            self._bind(site, site.point.let, strict=True)
-            self._bind(site, probe.let, strict=True)
-            self._task(site, probe.task)
-            body = self._where(site.point.where, site.scope) + self._where(probe.where, site.scope)
-            body += self.bodies.statements(probe.do, site.scope)
-            self._note_alternatives(site, before, sites)
-            indices[id(site)] = len(self.programs)
-            label = site.found.label
-            self._program(site, name, f"{name}_{label}" if label != name else name, body, filtered=True)
+        with self._each(sites) as each:
+            for site in each:
+                self._bind(site, site.point.let, strict=True)
+                self._bind(site, probe.let, strict=True)
+                self._task(site, probe.task)
+                body = self._where(site.point.where, site.scope) + self._where(probe.where, site.scope)
+                body += self.bodies.statements(probe.do, site.scope)
+                indices[id(site)] = len(self.programs)
+                label = site.found.label
+                self._program(site, name, f"{name}_{label}" if label != name else name, body, filtered=True)
         self._plan(name, probe.at, tree, indices)
 
-    def _note_alternatives(self, site: _Site, before: int, sites: list[_Site]) -> None:
-        """Says of problems in a body shared by several attach points, which of them it concerns."""
-        if len(sites) > 1:
-            for i in range(before, len(self.problems)):
-                p = self.problems[i]
-                if site.point.text.text not in p.message:
-                    self.problems[i] = replace(p, message=f"{p.message} [at {site.point.text.text}]")
+    @contextmanager
+    def _each(self, sites: list[_Site]) -> Iterator[Iterator[_Site]]:
+        """The attach points that share a body. Problems that come up inside are said once; those of some of the attach points
+        with their names."""
+        before, found = self.problems[:], list[tuple[_Site, list[Problem]]]()
+
+        def each() -> Iterator[_Site]:
+            for site in sites:
+                del self.problems[:]
+                yield site
+                found.append((site, self.problems[:]))
+
+        yield each()
+        self.problems[:] = before
+        places: dict[Problem, list[_Site]] = {}
+        for site, problems in found:
+            for p in dict.fromkeys(problems):
+                places.setdefault(p, []).append(site)
+        for p, where in places.items():
+            at = ", ".join(site.point.text.text for site in where)
+            plain = len(where) == len(sites) or p.path.startswith(where[0].point.at.path)
+            self.problems.append(p if plain else replace(p, message=f"{p.message} [at {at}]"))
 
     # Spans
 
     def _span(self, span: model.Span) -> None:
         starts, start_tree = self._resolve(span.start, f"{span.name}.start")
         ends, end_tree = self._resolve(span.end, f"{span.name}.end")
-        for site in (*starts, *ends):
-            self._bind(site, site.point.let, strict=True)
-            self._task(site, span.task)
-            self._bind(site, span.let, strict=False)
+        for sites in (starts, ends):
+            with self._each(sites) as each:
+                for site in each:
+                    self._bind(site, site.point.let, strict=True)
+                    self._task(site, span.task)
+                    self._bind(site, span.let, strict=False)
         for name in span.let:
             if (starts or ends) and all(name in s.scope.failed for s in (*starts, *ends)):
                 self.problems.append(starts[0].scope.failed[name].problem if starts else ends[0].scope.failed[name].problem)
-        info = self._span_info(span, starts)
+        info = self._span_info(span, starts, ends)
         if info is None:
             return
         early, late = self._place_where(span, starts)
         indices: dict[int, int] = {}
-        for site in starts:
-            self._span_start(span, info, site, early, indices)
-        for site in ends:
-            counted = not early and not any(s.point.where for s in starts)
-            self._span_end(span, info, site, late, indices, ends, counted)
+        with self._each(starts) as each:
+            for site in each:
+                self._span_start(span, info, site, early, indices)
+        counted = not early and not any(s.point.where for s in starts)
+        with self._each(ends) as each:
+            for site in each:
+                self._span_end(span, info, site, late, indices, counted)
         self._plan(f"{span.name}.start", span.start.at, start_tree, indices)
         self._plan(f"{span.name}.end", span.end.at, end_tree, indices)
 
@@ -318,8 +340,8 @@ class _Checker:
         written = span.key or (model.Text("tid", span.at, columns_exact=False),)
         return [self.typer.value(k, site.scope) for k in written]
 
-    def _span_info(self, span: model.Span, starts: list[_Site]) -> ir.SpanInfo | None:
-        """The layouts of a span's map, from its first start."""
+    def _span_info(self, span: model.Span, starts: list[_Site], ends: list[_Site]) -> ir.SpanInfo | None:
+        """The layouts of a span's map, from its first start. What can't be kept is not known at the ends."""
         entries = (
             declare.number(span.max_entries, self.problems, "max_entries", 1, declare.LARGEST_MAP)
             if span.max_entries
@@ -329,13 +351,22 @@ class _Checker:
             return None
         try:
             key = key_layout(f"{span.name}_pair", self._keys(span, starts[0]), span.at)
-            kept = {n: self.typer.value(e, starts[0].scope) for n, e in span.keep.items()}
-            stored = [(n, storage(self._as_stored(v), span.keep[n].at)) for n, v in kept.items()]
         except ExpressionError as e:
             self.problems.append(e.problem)
             return None
+        kept: dict[str, ir.Type] = {}
+        stored: list[tuple[str, FieldType]] = []
+        for name, written in span.keep.items():
+            try:
+                kind = self._as_stored(self.typer.value(written, starts[0].scope))
+                stored.append((name, storage(kind, written.at)))
+                kept[name] = _untrusted(kind.type)
+            except ExpressionError as e:
+                self.problems.append(e.problem)
+                for end in ends:
+                    end.scope.failed[name] = e
         value = lay_out(f"{span.name}_span", [("__started", FieldType("timestamp", "", "int", "__u64", 8, 8)), *stored])
-        info = ir.SpanInfo(span.name, entries, key, value, {n: _untrusted(self._as_stored(v).type) for n, v in kept.items()})
+        info = ir.SpanInfo(span.name, entries, key, value, kept)
         self.spans[span.name] = info
         return info
 
@@ -381,30 +412,43 @@ class _Checker:
 
     def _span_start(self, span: model.Span, info: ir.SpanInfo, site: _Site, early: list[_Part], indices: dict[int, int]) -> None:
         body = self._where(site.point.where, site.scope) + self._conditions(early, site.scope)
+        kept: list[tuple[str, ir.Expr]] = []
+        for name, first in info.kept_types.items():
+            kind = info.value.slot(name).type
+            assert kind
+            try:
+                kept.append((name, self._fit_kept(span.keep[name], name, first, kind, site.scope)))
+            except ExpressionError as e:
+                self.problems.append(e.problem)
         try:
-            keys = self._fit_keys(span, info, self._keys(span, site))
-            kept = []
-            for name, written in span.keep.items():
-                kind = info.value.slot(name).type
-                assert kind
-                value = self.typer.fit(self.typer.value(written, site.scope), kind)
-                if isinstance(value, str):
-                    raise ExpressionError(written.at.problem(f"'{name}' differs between the starts: {value}"))
-                kept.append((name, value))
-            body.append(ir.SpanStart(span.name, keys, tuple(kept)))
+            body.append(ir.SpanStart(span.name, self._fit_keys(span, info, self._keys(span, site)), tuple(kept)))
         except ExpressionError as e:
             self.problems.append(e.problem)
         indices[id(site)] = len(self.programs)
         self._program(site, f"{span.name}.start", f"{span.name}_{site.found.label}", body, filtered=True)
 
+    def _fit_kept(self, written: model.Expr, name: str, first: ir.Type, kind: FieldType, scope: Scope) -> ir.Expr:
+        value = self.typer.value(written, scope)
+        alike = isinstance(first, ir.PtrT) == isinstance(value.type, ir.PtrT)
+        fitted = self.typer.fit(value, kind) if alike else f"{of_type(first)} at the first start, {of_value(value)} here"
+        if isinstance(fitted, str):
+            raise ExpressionError(written.at.problem(f"'{name}' differs between the starts: {fitted}"))
+        return fitted
+
     def _fit_keys(self, span: model.Span, info: ir.SpanInfo, values: list[ir.Expr]) -> tuple[ir.Expr, ...]:
+        """Numbers pair by their bits: signed ones with unsigned ones, pointers with addresses."""
         fitted = []
-        for value, slot in zip(values, info.key.fields, strict=True):
+        for i, (value, slot) in enumerate(zip(values, info.key.fields, strict=True)):
             assert slot.type
-            kind = slot.type
-            ok = value if kind.shape == "int" and isinstance(value.type, (ir.IntT, ir.PtrT)) else self.typer.fit(value, kind)
+            bits = value.type.bits if isinstance(value.type, ir.IntT) else 64 if isinstance(value.type, ir.PtrT) else 0
+            same = slot.type.shape == "int" and (bits == slot.type.bits or isinstance(value, ir.Const))
+            ok = value if same else self.typer.fit(value, slot.type)
             if isinstance(ok, str):
-                raise ExpressionError(span.at.problem(f"the key differs between start and end: {ok}"))
+                at = span.key[i].at if span.key else span.at
+                if not bits or slot.type.shape != "int":
+                    kind = "a pointer" if slot.type.word == "hex" else article(str(slot.type))
+                    ok = f"{kind} at the start, {of_value(value)} here"
+                raise ExpressionError(at.problem(f"the key differs between start and end: {ok}"))
             fitted.append(ok)
         return tuple(fitted)
 
@@ -415,10 +459,8 @@ class _Checker:
         site: _Site,
         late: list[_Part],
         indices: dict[int, int],
-        ends: list[_Site],
         count_unpaired: bool,
     ) -> None:
-        before = len(self.problems)
         prologue = self._where(site.point.where, site.scope)
         try:
             keys = self._fit_keys(span, info, self._keys(span, site))
@@ -438,7 +480,6 @@ class _Checker:
         body = tuple(_lets_where_needed(lets + site.lets, inner))
         key_lets = [s for s in lets if isinstance(s, ir.Let)]
         site.lets = [*key_lets]
-        self._note_alternatives(site, before, ends)
         indices[id(site)] = len(self.programs)
         in_keys = {
             n.name

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os.path
 
 from . import expr, fieldtypes, ir, model
+from .btf_index import ENUM, ENUM64
 from .constants import FLAGS
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .kernel import Kernel
 from .layout import StructLayout, lay_out
 from .problems import Problem, near_misses
+from .wording import article
 
 LARGEST_MAP = 1 << 26
 """Entries; the kernel refuses what its memory can't hold, this refuses what can only be a mistake."""
@@ -24,19 +26,23 @@ _U64 = FieldType("u64", "", "int", "__u64", 8, 8)
 _TIME_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 
 
-def number(text: model.Text, problems: list[Problem], what: str, low: int, high: int) -> int | None:
-    """A constant whole number, with units if any (``64KiB``, ``10ms``)."""
+def number(text: model.Text, problems: list[Problem], what: str, low: int, high: int, unit: str = "") -> int | None:
+    """A constant whole number; with a unit (``64KiB``, ``10ms``) where it is of that kind, "bytes" or "duration"."""
     try:
         tree = expr.parse(text)
     except ExpressionError as e:
         problems.append(e.problem)
         return None
     if isinstance(tree, expr.Unary) and tree.op == "-" and isinstance(tree.operand, expr.Number):
-        value = -tree.operand.value
+        value, given = -tree.operand.value, tree.operand.unit
     elif isinstance(tree, expr.Number):
-        value = tree.value
+        value, given = tree.value, tree.unit
     else:
         problems.append(text.at.problem(f"{what} must be a number, this is '{text.text}'"))
+        return None
+    if given not in ("", unit):
+        expected = f"a {unit}" if unit == "duration" else "a size in bytes" if unit == "bytes" else "a number without a unit"
+        problems.append(text.at.problem(f"{what} must be {expected}, this is '{text.text}'"))
         return None
     if not low <= value <= high:
         problems.append(text.at.problem(f"{what} must be from {low} to {high}, this is {value}"))
@@ -54,16 +60,15 @@ def _param(param: model.Param, problems: list[Problem]) -> ir.ParamInfo | None:
         problems.append(kind)
         return None
     if kind.word not in fieldtypes.PARAM_WORDS:
-        hint = "there are " + " ".join(fieldtypes.PARAM_WORDS)
-        problems.append(
-            param.type.at.problem(f"a parameter can't be a {kind}", near_misses(kind.word, fieldtypes.PARAM_WORDS), hint)
-        )
+        near = near_misses(kind.word, fieldtypes.PARAM_WORDS)
+        hint = "" if near else "there are " + " ".join(fieldtypes.PARAM_WORDS)
+        problems.append(param.type.at.problem(f"a parameter can't be {article(str(kind))}", near, hint))
         return None
     low, high = (-(1 << kind.bits - 1), (1 << kind.bits - 1) - 1) if kind.signed else (0, (1 << kind.bits) - 1)
-    least = number(param.min, problems, "min", low, high) if param.min and kind.shape == "int" else None
-    most = number(param.max, problems, "max", low, high) if param.max and kind.shape == "int" else None
+    least = number(param.min, problems, "min", low, high, kind.word) if param.min and kind.shape == "int" else None
+    most = number(param.max, problems, "max", low, high, kind.word) if param.max and kind.shape == "int" else None
     if kind.shape != "int" and (param.min or param.max):
-        problems.append(param.at.problem(f"a {kind} has no min or max"))
+        problems.append(param.at.problem(f"{article(str(kind))} has no min or max"))
     if least is not None and most is not None and least > most:
         problems.append(param.at.problem(f"min {least} is above max {most}"))
         return None
@@ -91,7 +96,7 @@ def _default(param: model.Param, kind: FieldType, problems: list[Problem], low: 
             return 0
         problems.append(param.at.problem(f"a default from {low} to {high} is needed (0 is outside)"))
         return None
-    return number(text, problems, "default", low, high)
+    return number(text, problems, "default", low, high, kind.word)
 
 
 def record(
@@ -118,7 +123,7 @@ def maps(spec: model.Spec, problems: list[Problem]) -> dict[str, ir.MapInfo]:
         key = record(m.key, f"{m.name}_key", problems, "key")
         value = record(m.value, f"{m.name}_value", problems, "value")
         if key and m.type.endswith("array") and [s.type.word for s in key.fields if s.type] != ["u32"]:
-            problems.append(m.key.at.problem(f"the key of an {m.type} is a u32"))
+            problems.append(m.key.at.problem(f"the key of {article(m.type)} is a u32"))
             continue
         if key and key.size > 256:
             problems.append(m.key.at.problem(f"the key takes {key.size} bytes; at most 256 are possible"))
@@ -135,8 +140,10 @@ def events(spec: model.Spec, ring: int, problems: list[Problem]) -> dict[str, ir
         if layout is None:
             continue
         if layout.size + 8 > ring or layout.size > LARGEST_EVENT:
-            limit = f"the ring's {ring}" if layout.size + 8 > ring else f"{LARGEST_EVENT}"
-            problems.append(event.at.problem(f"a record takes {layout.size} bytes, more than {limit}", hint="shorten a string"))
+            limit = f"{ring - 8} (the ring's size less 8)" if layout.size + 8 > ring else f"{LARGEST_EVENT}"
+            problems.append(
+                event.at.problem(f"a record takes {layout.size} bytes, at most {limit} are possible", hint="shorten a string")
+            )
             continue
         marked = [s.name for s in layout.fields if s.type and s.type.shape in ("string", "argv") and s.type.word != "comm"]
         if len(marked) > 16:
@@ -216,14 +223,18 @@ def tables(kinds: list[tuple[FieldType, model.At]], kernel: Kernel, problems: li
         elif kind.word in ("enum", "flags"):
             enum = next((e for n in kind.arg.split("|") if (e := kernel.enum(n))), None)
             if enum is None:
-                problems.append(
-                    at.problem(
-                        f"this kernel has no enum '{kind.arg}'", hint="for an enum without a name write one of its constants"
-                    )
-                )
+                problems.append(_no_enum(kind, at, kernel))
                 continue
             found[key] = _names(list(enum.values))
     return found
+
+
+def _no_enum(kind: FieldType, at: model.At, kernel: Kernel) -> Problem:
+    known = [*kernel.btf.names(ENUM, ENUM64), *(FLAGS if kind.word == "flags" else ())]
+    wanted = kind.arg.split("|")
+    near = next((n for name in wanted if (n := near_misses(name, kernel.constants() if name.isupper() else known))), ())
+    hint = "" if near else "for an enum without a name write one of its constants"
+    return at.problem(f"this kernel has no enum '{kind.arg}'", tuple(f"{kind.word}:{n}" for n in near), hint)
 
 
 def _names(values: list[tuple[str, int]]) -> dict[str, str]:

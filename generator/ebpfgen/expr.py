@@ -218,7 +218,7 @@ _ADVICE = (  # what stands before the place, what stands there, what to do
     (r"<", r">", "'not equal' is !="),
     (r"", r";", "a spec holds expressions, not C statements"),
     (r"", r"'", "'a' is one character; text stands in double quotes"),
-    (r"", r'"', "the closing \" is missing"),
+    (r"", r'"', 'the closing " is missing'),
     (r"[0-9]\.", r"[0-9]", "only whole numbers are possible"),
     (r"[0-9] +", rf"({'|'.join(filter(None, UNITS))})\b", "no space between a number and its unit"),
     (r"[+]", r"[+]|-", "expressions change nothing"),

@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,16 +108,17 @@ def test_states(trace: Trace, workload: Start) -> None:
     with trace("net", "--states", "--netns", network_namespace(work.pid)) as traced:
         truth = work.go()
         wait_until_closed(work.pid)
-    server = truth["server_port"]
-    ways: dict[tuple[int, int], list[str]] = {}
-    for row in traced.events("state"):
-        own = row["lport"] or truth["client_ports"][len(ways) // 2]  # a client has no port yet when it begins
-        way = ways.setdefault((own, row["rport"]), [row["old"]])
-        assert way[-1] == row["old"]
-        way.append(row["new"])
-    assert ways == {(port, server): CLIENTS_WAY for port in truth["client_ports"]} | {
-        (server, port): SERVERS_WAY for port in truth["client_ports"]
-    }
+    clients, servers = both_sides(truth)
+    own = {"client": (truth["pid"], CLIENTS_WAY, clients), "server": (truth["server_pid"], SERVERS_WAY, servers)}
+    rows = traced.events("state")
+    for side, (pid, way, connections) in own.items():
+        of_side = [row for row in rows if (row["lport"] == truth["server_port"]) == (side == "server")]
+        assert Counter((row["old"], row["new"]) for row in of_side) == dict.fromkeys(pairwise(way), 3)
+        for old, new in list(pairwise(way))[1:]:  # at the first one the kernel does not know all of it yet
+            seen = [ends(row)[2:] for row in of_side if (row["old"], row["new"]) == (old, new)]
+            assert sorted(seen) == sorted(end[2:] for end in connections)
+        assert {row["pid"] for row in of_side} <= {0, pid}
+    assert {row["pid"] for row in rows if row["old"] in ("CLOSE", "FIN_WAIT2", "LAST_ACK")} == {truth["pid"], truth["server_pid"]}
 
 
 def test_segments_sent_again(trace: Trace, workload: Start) -> None:

@@ -85,18 +85,18 @@ def link_host(tools: Toolchain, folder: Path, name: str, templates: Path) -> Non
     """``name.host.c``, the skeleton and the driver → ``name.so``, which needs the system's libbpf.so.1."""
     driver = driver_object(tools, templates)
     _run([tools.clang, "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Werror", "-Wno-unused-function",
-          "-Ulinux", "-Uunix", f"-ffile-prefix-map={folder}=.", f"-I{templates}", f"{name}.host.c", str(driver), "-o", f"{name}.so",
-          "-Wl,--build-id=none", "-Wl,-s", "-lbpf"], cwd=folder)  # fmt: skip
+          "-Ulinux", "-Uunix", f"-ffile-prefix-map={folder}=.", f"-I{templates}", f"{name}.host.c", str(driver),
+          "-o", f"{name}.so", "-Wl,--build-id=none", "-Wl,-s", "-lbpf"], cwd=folder)  # fmt: skip
 
 
 def driver_object(tools: Toolchain, templates: Path) -> Path:
-    """The driver, compiled once for all artefacts and kept in the cache folder, under a name that tells its sources and content."""
+    """The driver, compiled once for all artefacts and kept in the cache folder under a name that tells sources and content."""
     sources = [templates / n for n in ("driver.c", "driver.h", "host.h")]
     made_of = _digest(identity.tools_fingerprint().encode() + b"".join(s.read_bytes() for s in sources))
     folder = cache_folder()
     for kept in folder.glob(f"driver-{made_of}-*.o"):
-        if kept.name == f"driver-{made_of}-{_digest(kept.read_bytes())}.o":  # else cut short, by a crash for example
-            return kept
+        if kept.name == f"driver-{made_of}-{_digest(kept.read_bytes())}.o":
+            return kept  # else cut short, by a crash for example
     beside = beside_of(folder / f"driver-{made_of}.o")
     try:
         _run([tools.clang, "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Werror", f"-ffile-prefix-map={templates}=.",

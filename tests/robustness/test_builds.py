@@ -53,17 +53,17 @@ def test_a_link_to_the_spec_and_to_the_folder(reference: Path, tmp_path: Path) -
 # --- incremental ---
 
 
-def rebuilt(folder: Path, *more: str, **settings: object) -> bool:
+def rebuilt(folder: Path, *more: str, env: dict[str, str] | None = None) -> bool:
     """Whether a build did anything."""
     before = {p: p.stat().st_ino for p in (folder / "build").rglob("*")}
-    done = run(EBPFGEN, "build", "specs", *more, cwd=folder, **settings)
+    done = run(EBPFGEN, "build", "specs", *more, cwd=folder, env=env)
     assert done.status == 0, done.err
     assert not rubbish(folder / "build")
     return {p: p.stat().st_ino for p in (folder / "build").rglob("*")} != before
 
 
-def current(folder: Path, **settings: object) -> bool:
-    done = run(EBPFGEN, "build", "specs", "--check", cwd=folder, **settings)
+def current(folder: Path, env: dict[str, str] | None = None) -> bool:
+    done = run(EBPFGEN, "build", "specs", "--check", cwd=folder, env=env)
     assert (done.status, done.err) in ((0, ""), (SPEC, "specs/call.yaml: not up to date\n"))
     return done.status == 0
 
@@ -260,7 +260,7 @@ def test_runs_that_begin_while_it_is_replaced(home: Path) -> None:
 
     (home / "loop.sh").write_text(f"while [ ! -e stop ]; do {EBPFGEN} build specs --force --quiet || exit 1; done\n")
     with started("bash", "loop.sh", cwd=home) as builder:
-        for _ in range(8):
+        for _ in range(6):
             done = run(EBPFRUN, "build/call", "--quiet", "-c", "true", cwd=home)
             assert (done.status, done.err) == (0, "")
         (home / "stop").touch()
@@ -316,7 +316,7 @@ def test_a_full_disk_of_the_cache_is_no_matter_or_is_named(home: Path) -> None:
     assert done == Done(0, "", "") or one_message(done, MACHINE, "full/ebpfgen: No space left on device")
 
 
-@pytest.mark.parametrize("cache", ["/proc/nowhere", "relative", "/dev/null"])
+@pytest.mark.parametrize("cache", ["/proc/nowhere", "relative"])
 def test_a_cache_that_cannot_be(cache: str, home: Path) -> None:
     """It only saves time."""
     env = {"XDG_CACHE_HOME": cache, "HOME": "/proc/nowhere"}
@@ -328,8 +328,8 @@ def test_a_cache_of_rubbish(home: Path, tmp_path: Path) -> None:
     """What is in the cache may be anything: it is made again."""
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     build(home / "specs", out=tmp_path / "one", env=env)
-    kept = [p for p in (tmp_path / "cache/ebpfgen").iterdir() if p.suffix != ".o"]
-    assert kept
+    kept = list((tmp_path / "cache/ebpfgen").iterdir())
+    assert {p.suffix for p in kept} == {".o", ".idx", ".lark"}
     for path in kept:
         path.write_bytes(path.read_bytes()[:100])
     build(home / "specs", out=tmp_path / "two", env=env)
@@ -356,7 +356,7 @@ def test_tools_that_are_missing_or_broken(lack: str, home: Path) -> None:
         (home / name).chmod(0o755)
     before = tree(home / "build")
     how, words = TOOLS[lack]
-    line = f"{how}; export XDG_CACHE_HOME=$PWD/cache; {EBPFGEN} build specs --force"
+    line = f"{how}; {EBPFGEN} build specs --force"
     done = run("unshare", "--mount", "--propagation", "private", "bash", "-c", line, cwd=home)
     assert one_message(done, MACHINE, words).startswith("ebpfgen: ")
     assert tree(home / "build") == before

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
@@ -39,6 +40,10 @@ def catches(process: Started, number: signal.Signals) -> bool:
     status = Path(f"/proc/{process.pid}/status").read_text()
     caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def all_gone(processes: list[int]) -> bool:
+    return not any(map(running, processes))
 
 
 @pytest.mark.parametrize("number", ENDS, ids=lambda n: n.name)
@@ -109,7 +114,7 @@ def test_sweep(number: signal.Signals, home: Path) -> None:
         rows = home / "rows"
         rows.unlink(missing_ok=True)
         with started(EBPFRUN, "build/call", "--sink", "jsonl:rows", "-c", "sleep 60", cwd=home) as tracer:
-            wait_until(lambda tracer=tracer: catches(tracer, SIGTERM), "the command takes signals")
+            wait_until(partial(catches, tracer, SIGTERM), "the command takes signals")
             time.sleep(moments.random() * 0.15)
             before = descendants(tracer.pid)
             done = tracer.end(number)
@@ -118,7 +123,7 @@ def test_sweep(number: signal.Signals, home: Path) -> None:
         assert not done.err or "unaccounted" not in done.err, (seed, done)
         for line in rows.read_text().splitlines() if rows.exists() else []:
             json.loads(line)
-        wait_until(lambda before=before: not any(map(running, before)), "its processes have ended")
+        wait_until(partial(all_gone, before), "its processes have ended")
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace: not installed")
@@ -244,15 +249,15 @@ def test_sweep_over_builds(home: Path) -> None:
     """Signals at random moments: the artefact is the old one or the new one, whole, and nothing else is there."""
     seed = random.randrange(1 << 32)
     moments = random.Random(seed)
-    for _ in range(6):
+    for _ in range(4):
         edit(home)
         number = moments.choice([SIGINT, SIGTERM, SIGKILL])
         with started(EBPFGEN, "build", "specs", cwd=home, start_new_session=True) as build:
-            wait_until(lambda build=build: catches(build, SIGTERM), "the command takes signals")
+            wait_until(partial(catches, build, SIGTERM), "the command takes signals")
             time.sleep(moments.random() * 0.5)
             os.killpg(build.pid, number)
             done = build.end()
-        assert done.status in (0, 130, 143, -9), (seed, done)
+        assert done.status in (0, 130, 143, -9, -2, -15), (seed, done)  # at its very end Python has let go of signals
         assert "Traceback" not in done.err, (seed, done)
         assert run(EBPFRUN, "build/call", "--quiet", "-c", "true", cwd=home).status == 0, seed
         assert number == SIGKILL or not rubbish(home / "build"), seed

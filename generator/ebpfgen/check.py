@@ -62,6 +62,12 @@ class _Checker:
         broken = {
             n for group, ok in ((spec.events, events), (spec.metrics, metrics), (spec.maps, maps)) for n in group if n not in ok
         }
+        self.broken = {
+            prefix + n: ExpressionError(next(p for p in self.problems if f"{p.path}.".startswith(f"{written.at.path}.")))
+            for prefix, group, ok in (("", spec.maps, maps), ("$", spec.params, params))
+            for n, written in group.items()
+            if n not in ok
+        }
         self.bodies = Bodies(self.typer, declared, broken, self.problems)
         self.declared = declared
         for probe in spec.probes:
@@ -164,7 +170,7 @@ class _Checker:
             if tree:
                 trees.append(tree)
         if not trees and not any(p.path.startswith(attach.at.path) for p in self.problems):
-            why = "; ".join(f"{left.text}: {left.why}" for left in self.left_out if left.probe == probe)
+            why = "; ".join(left.why for left in self.left_out if left.probe == probe)
             self.problems.append(attach.at.problem(f"this kernel has none of these attach points ({why})"))
         return sites, _Tree("first" if first else "all", None, False, tuple(trees)) if trees else None
 
@@ -193,6 +199,7 @@ class _Checker:
             params=self.declared.params,
             maps=self.declared.maps,
             target=found.label,
+            failed=dict(self.broken),
         )
         return _Site(point, found, scope)
 
@@ -304,7 +311,7 @@ class _Checker:
                 places.setdefault(p, []).append(site)
         for p, where in places.items():
             at = ", ".join(site.point.text.text for site in where)
-            plain = len(where) == len(sites) or p.path.startswith(where[0].point.at.path)
+            plain = len(where) == len(sites) or p.path.startswith(where[0].point.at.path.removesuffix(".on"))
             self.problems.append(p if plain else replace(p, message=f"{p.message} [at {at}]"))
 
     # Spans

@@ -128,8 +128,8 @@ def maps(spec: model.Spec, problems: list[Problem]) -> dict[str, ir.MapInfo]:
         if key and key.size > 256:
             problems.append(m.key.at.problem(f"the key takes {key.size} bytes; at most 256 are possible"))
             continue
-        if entries and key and value:
-            found[m.name] = ir.MapInfo(m.name, m.type, entries, key, value, m.value.scalar is not None, m.at)
+        if key and value:
+            found[m.name] = ir.MapInfo(m.name, m.type, entries or 1, key, value, m.value.scalar is not None, m.at)
     return found
 
 

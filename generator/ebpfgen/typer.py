@@ -494,6 +494,8 @@ class _Typing:
 
     def param(self, node: expr.Node, name: str) -> ir.Expr:
         param = self.scope.params.get(name)
+        if param is None and f"${name}" in self.scope.failed:
+            raise self.scope.failed[f"${name}"]
         if param is None:
             near = tuple(f"${p}" for p in near_misses(name, self.scope.params))
             known = ", ".join(f"${p}" for p in self.scope.params)
@@ -641,6 +643,8 @@ class _Typing:
             found = self.scope.maps[node.container.name]
             nodes = node.item.items if isinstance(node.item, expr.Tuple) else (node.item,)
             return ir.InMap(ir.BoolT(), found.name, self.keys(node.item, nodes, found))
+        if isinstance(node.container, expr.Name) and node.container.name in self.scope.failed:
+            raise self.scope.failed[node.container.name]
         near = near_misses(node.container.name, self.scope.maps) if isinstance(node.container, expr.Name) else ()
         hint = "to compare with one value, write ==" if not isinstance(node.container, expr.Name) else ""
         raise self.fail(node.container, "behind 'in' a map or a list (1, 2, 3) is expected", near, hint)

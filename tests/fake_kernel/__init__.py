@@ -59,8 +59,8 @@ class _Source:
             event: _format(event, *_fields(declared.structs[f"trace_event_raw_{record}"])) for event, record in RECORDS.items()
         }
         self._formats |= {event: _format(event, *fields) for event, fields in UNTYPED.items()}
-        for call, arguments in SYSTEM_CALLS.items():
-            enter = (("int __syscall_nr", 8, 4, 1), *((a, 16 + 8 * i, 8, 0) for i, a in enumerate(arguments)))
+        for call, declared_arguments in SYSTEM_CALLS.items():
+            enter = (("int __syscall_nr", 8, 4, 1), *((a, 16 + 8 * i, 8, 0) for i, a in enumerate(declared_arguments)))
             self._formats[f"syscalls:sys_enter_{call}"] = _format(f"syscalls:sys_enter_{call}", *enter)
             leave = ("int __syscall_nr", 8, 4, 1), ("long ret", 16, 8, 1)
             self._formats[f"syscalls:sys_exit_{call}"] = _format(f"syscalls:sys_exit_{call}", *leave)

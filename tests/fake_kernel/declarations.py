@@ -1,4 +1,4 @@
-"""Types from C declarations: the text of a header in, BTF out. Knows as much of C as ``kernel.h`` needs; asserts the rest away."""
+"""Types from C declarations: the text of a header in, BTF out. Knows as much of C as ``kernel.h`` needs, asserts the rest away."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Declarations:
         self._make = Maker()
         self._order: list[Callable[[], int]] = []  # the n-th makes the type of id n + 1
         self._known: dict[str, Type] = {}
-        self._tokens = re.findall(r"\w+|[^\w\s]", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+        self._tokens: list[str] = re.findall(r"\w+|[^\w\s]", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
         while self._tokens:
             self._declaration()
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from . import declare, expr, ir, model
+from . import cnames, declare, expr, ir, model
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .layout import StructLayout, lay_out
@@ -77,7 +77,7 @@ class Bodies:
         match s.verb:
             case "let":
                 for name, written in (s.fields or {}).items():
-                    yield from self.let(name, self.typer.value(written, scope), scope)
+                    yield from self._let(name, written, scope)
             case "emit":
                 yield from self._emit(s, scope)
             case "stop":
@@ -90,12 +90,23 @@ class Bodies:
             case _:
                 yield from self._measure(s, scope)
 
+    def _let(self, name: str, written: model.Expr, scope: Scope) -> Iterator[ir.Let]:
+        try:
+            yield from self.let(name, self.typer.value(written, scope), scope)
+        except ExpressionError as e:
+            scope.names.pop(name, None)
+            scope.failed[name] = e
+            self.problems.append(e.problem)
+
     @staticmethod
     def let(name: str, value: ir.Expr, scope: Scope) -> Iterator[ir.Let]:
-        """Gives ``value`` a name: a variable where it is a number or a pointer, else another name for the expression."""
+        """Gives ``value`` a name: a variable where it is a number or a pointer, else another name for the expression. A name
+        given again is a new variable: what was computed from the old one stays."""
         if isinstance(value.type, (ir.IntT, ir.BoolT, ir.PtrT)) and not isinstance(value, (ir.Const, ir.Local, ir.Kept)):
-            scope.names[name] = ir.Local(value.type, name)
-            yield ir.Let(name, value)
+            variable = cnames.free(name, scope.variables)
+            scope.variables.add(variable)
+            scope.names[name] = ir.Local(value.type, variable)
+            yield ir.Let(variable, value)
         else:
             scope.names[name] = value
 
@@ -198,7 +209,8 @@ class Bodies:
     def _measured(self, s: model.Statement, metric: ir.MetricInfo, scope: Scope) -> ir.Expr | None:
         if s.verb == "count":
             return None
-        assert s.value is not None
+        if s.value is None:
+            raise ExpressionError(s.at.problem(f"metric {metric.name} takes one number: to: …, with the labels under by"))
         value = self.typer.value(s.value, scope)
         kind = (
             FieldType("i64", "", "int", "__s64", 8, 8, True)
@@ -244,6 +256,8 @@ class Bodies:
 
     def _store(self, s: model.Statement, scope: Scope) -> ir.Statement:
         found, keys, field_ = self._map_target(s, scope, whole=False)
+        if s.fields is not None and s.value is not None:
+            raise ExpressionError(s.at.problem(f"labels (by) are for metrics; {found.name} is a map, whose keys stand in [ ]"))
         if s.verb == "add":
             return self._add(s, found, keys, field_, scope)
         slots = {slot.name: slot.type for slot in found.value.fields if slot.type}

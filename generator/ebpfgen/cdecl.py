@@ -10,8 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from . import btf
-from .ir import Step, Type
+from .ir import PtrT, Step, Type
 
+HEADERS = frozenset({"pt_regs", "__sk_buff", "xdp_md", "sk_msg_md", "sk_reuseport_md"})
+"""Structs that the headers of the generated C define, besides those whose names begin with bpf_ or btf_."""
+KERNEL = "___kernel"
+"""Flavour for a kernel's struct when the file has another of that name."""
 OTHER = "___other"
 """Flavour (libbpf drops what follows three underscores) for members that the described kernel's struct lacks."""
 
@@ -26,11 +30,29 @@ class _Body:
 
 
 class TypeDeclarations:
-    def __init__(self, types: btf.Btf) -> None:
+    def __init__(self, types: btf.Btf, taken: set[str]) -> None:
+        """``taken``: names of structs that are none of the kernel's."""
         self.btf = types
+        self.taken = taken
         self.bodies: dict[str, _Body] = {}
+        self.enums: dict[str, btf.Enum] = {}
         self.forwards: set[str] = set()
         self.others: dict[str, dict[str, str]] = {}
+
+    # Names
+
+    def spelled(self, kind: btf.Struct | btf.Fwd | btf.Enum) -> str:
+        """``struct NAME``; with a flavour where the file has another type of that name."""
+        word = "enum" if isinstance(kind, btf.Enum) else "union" if kind.union else "struct"
+        other = kind.name in self.taken or kind.name in HEADERS or kind.name.startswith(("bpf_", "btf_"))
+        return f"{word} {kind.name}{KERNEL if other else ''}"
+
+    def respelled(self, c: str, kind: Type) -> str:
+        """The C text of an input of type ``kind``, with the struct's name as it is spelled here."""
+        target = self.btf.resolve(kind.target) if isinstance(kind, PtrT) and kind.target else None
+        if not isinstance(target, (btf.Struct, btf.Fwd)) or not target.name:
+            return c
+        return c.replace(f"{'union' if target.union else 'struct'} {target.name} *", f"{self.spelled(target)} *")
 
     # Uses
 
@@ -48,17 +70,31 @@ class TypeDeclarations:
             self._add(body, step.member)
             body = body.nested.get(step.member.name, body)
 
-    def other(self, struct: btf.Struct, member: str, kind: Type, c_type: str) -> None:
-        """A member that only other kernels have."""
-        self.others.setdefault(struct.name, {})[member] = c_type
+    def other(self, struct: btf.Struct, member: str, c_type: str) -> None:
+        """A member that only other kernels have; ``member`` with its length where it is an array."""
+        known = self.others.setdefault(struct.name, {})
+        for other in [k for k in known if k.partition("[")[0] == member.partition("[")[0]]:
+            del known[other]
+        known[member] = c_type
+
+    def other_exists(self, struct: btf.Struct, member: str) -> None:
+        """A member of which is only asked whether other kernels have it."""
+        if all(known.partition("[")[0] != member for known in self.others.get(struct.name, {})):
+            self.other(struct, member, "__u64 ")
+
+    def place(self, type_id: int) -> str:
+        """The C spelling, before a name, of something that lies in a struct; declares it where it is one itself."""
+        kind = self.btf.resolve(type_id)
+        if isinstance(kind, btf.Struct):
+            self._body(kind)
+        return self._declare(type_id, "")
 
     def pointer(self, type_id: int) -> str:
         """The C spelling of a pointer to that type; declares the struct's name."""
         target = self.btf.resolve(type_id) if type_id else None
         if isinstance(target, (btf.Struct, btf.Fwd)) and target.name:
-            word = "union" if target.union else "struct"
-            self.forwards.add(f"{word} {target.name}")
-            return f"{word} {target.name} *"
+            self.forwards.add(self.spelled(target))
+            return f"{self.spelled(target)} *"
         return "void *"
 
     def _body(self, struct: btf.Struct) -> _Body:
@@ -69,6 +105,8 @@ class TypeDeclarations:
         kind = self.btf.resolve(member.type_id)
         while isinstance(kind, btf.Array):
             kind = self.btf.resolve(kind.element)
+        if isinstance(kind, btf.Enum) and kind.name:
+            self.enums.setdefault(kind.name, kind)
         if isinstance(kind, btf.Struct):
             if kind.name:
                 self._body(kind)
@@ -79,7 +117,7 @@ class TypeDeclarations:
 
     def render(self) -> list[str]:
         """The declarations, in an order that C accepts, alphabetical where it has the choice."""
-        definitions = list(self._ordered())
+        definitions = [*(self._enum(self.enums[name]) for name in sorted(self.enums)), *self._ordered()]
         defined = {d.split(" {")[0] for d in definitions}
         forwards = [f"{name};" for name in sorted(self.forwards) if name not in defined]
         others = [self._other(name) for name in sorted(self.others)]
@@ -94,9 +132,8 @@ class TypeDeclarations:
             done.add(body.struct.name)
             for name in self._contained(body):
                 yield from emit(self.bodies[name])
-            word = "union" if body.struct.union else "struct"
             inside = "".join(f"\t{line}\n" for line in self._members(body))
-            yield f"{word} {body.struct.name} {{\n{inside}}} __attribute__((preserve_access_index));"
+            yield f"{self.spelled(body.struct)} {{\n{inside}}} __attribute__((preserve_access_index));"
 
         for name in sorted(self.bodies):
             yield from emit(self.bodies[name])
@@ -133,15 +170,22 @@ class TypeDeclarations:
                 return f"char {name}"
             case btf.Int(size=size, signed=signed):
                 return f"__{'s' if signed else 'u'}{size * 8} {name}"
-            case btf.Enum(name=enum, values=values) if enum:
-                return f"enum {enum} {{ {values[0][0]} = {values[0][1]} }} {name}" if values else f"int {name}"
+            case btf.Enum(name=enum) if enum:
+                return f"{self.spelled(kind)} {name}"
             case btf.Enum(signed=signed):
                 return f"{'int' if signed else 'unsigned int'} {name}"
             case btf.Ptr(target=target):
                 return f"{self.pointer(target)}{name}"
-            case btf.Struct(name=struct, union=union):
-                return f"{'union' if union else 'struct'} {struct} {name}"
+            case btf.Struct():
+                return f"{self.spelled(kind)} {name}"
         return f"void *{name}"
+
+    def _enum(self, kind: btf.Enum) -> str:
+        """An enum of the size and sign that the kernel's has; its constants are numbers in the program."""
+        number = (1 << (8 * kind.size - 1)) - 1
+        packed = "" if kind.size == 4 else "__attribute__((packed)) "
+        constants = f"{kind.name}{KERNEL}_most = {number:#x}" + (f", {kind.name}{KERNEL}_least = -1" if kind.signed else "")
+        return f"{self.spelled(kind)} {{ {constants} }} {packed}".rstrip() + ";"
 
     def _other(self, name: str) -> str:
         inside = "".join(f"\t{c_type}{member};\n" for member, c_type in sorted(self.others[name].items()))

@@ -325,9 +325,6 @@ class _Checker:
                     self._bind(site, site.point.let, strict=True)
                     self._task(site, span.task)
                     self._bind(site, span.let, strict=False)
-        for name in span.let:
-            if (starts or ends) and all(name in s.scope.failed for s in (*starts, *ends)):
-                self.problems.append(starts[0].scope.failed[name].problem if starts else ends[0].scope.failed[name].problem)
         info = self._span_info(span, starts, ends)
         if info is None:
             return
@@ -340,6 +337,9 @@ class _Checker:
         with self._each(ends) as each:
             for site in each:
                 self._span_end(span, info, site, late, indices, counted)
+        for name in span.let:
+            if (starts or ends) and all(name in s.scope.failed for s in (*starts, *ends)):
+                self.problems.append((ends or starts)[0].scope.failed[name].problem)
         self._plan(f"{span.name}.start", span.start.at, start_tree, indices)
         self._plan(f"{span.name}.end", span.end.at, end_tree, indices)
 
@@ -532,11 +532,14 @@ def _closure(lets: list[ir.Let], wanted: set[str]) -> set[str]:
 
 
 def _lets_where_needed(lets: Iterable[ir.Statement], body: list[ir.Statement]) -> list[ir.Statement]:
-    """Each variable right before the first statement that needs it, so that conditions come as early as they can."""
+    """Each variable right before the first statement that needs it, so that conditions come as early as they can; but before a
+    statement that changes a map from which it is read."""
     pending = [s for s in lets if isinstance(s, ir.Let)]
     done: list[ir.Statement] = []
     for statement in body:
-        needed = _closure(pending, {n.name for n in walk(statement) if isinstance(n, ir.Local)})
+        changed = {n.map for n in walk(statement) if isinstance(n, (ir.MapSet, ir.MapAdd, ir.MapDelete))}
+        stale = {s.name for s in pending if any(isinstance(n, (ir.Lookup, ir.InMap)) and n.map in changed for n in walk(s.value))}
+        needed = _closure(pending, stale | {n.name for n in walk(statement) if isinstance(n, ir.Local)})
         done += [s for s in pending if s.name in needed]
         pending = [s for s in pending if s.name not in needed]
         done.append(statement)

@@ -15,10 +15,13 @@ from dataclasses import dataclass, field, replace
 from . import btf, cnames, ir
 from .bodies import walk
 from .cdecl import OTHER, TypeDeclarations
-from .fieldtypes import FieldType
-from .layout import Slot, StructLayout
+from .fieldtypes import LONGEST_STRING, FieldType
+from .layout import Slot, StructLayout, lay_out
 from .typer import c_int
 
+LONG_TEXT = "long_text"
+LONGEST_CHAIN = 8
+"""Pointers that libbpf's BPF_CORE_READ follows in one call."""
 STACK_VALUE = 256
 """Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map (the BPF stack has 512)."""
 COPIED_TEXT = 128
@@ -68,6 +71,15 @@ def scratch_name(layout: StructLayout) -> str:
     return f"{layout.name}_scratch"
 
 
+def record_names(checked: ir.CheckedSpec) -> set[str]:
+    """The names of all structs that the spec's records may have."""
+    layouts = [e.layout for e in checked.events.values()]
+    layouts += [part for m in checked.maps.values() for part in (m.key, m.value)]
+    layouts += [part for s in checked.spans.values() for part in (s.key, s.value)]
+    names = {layout.name for layout in layouts} | {f"{checked.spec.name}_config", LONG_TEXT}
+    return names | {f"{m}_{part}" for m in checked.metrics for part in ("key", "value")}
+
+
 @dataclass(slots=True)
 class _Known:
     """What the current block knows: C text of values computed before."""
@@ -84,7 +96,7 @@ class Lowerer:
         self.checked = checked
         self.names = checked.names
         self.btf = types
-        self.types = TypeDeclarations(types)
+        self.types = TypeDeclarations(types, record_names(checked))
         self.counters = Counters()
         self.helpers: set[str] = set()
         self.scratch: dict[str, StructLayout] = {}
@@ -343,16 +355,21 @@ class _Function:
         """The address of a map value: on the stack, or in scratch memory where it is too large for that."""
         if layout.size <= STACK_VALUE:
             return f"&{self._struct(layout, values, base)}"
-        self.whole.scratch[layout.name] = layout
         stores = [(slot, self.prepare(value, None, slot.name)) for slot, value in values]
-        name, zero = self.fresh(base), self.fresh("zero")
-        self.emit(f"__u32 {zero} = 0;")
-        self.emit(f"struct {layout.name} *{name} = bpf_map_lookup_elem(&{scratch_name(layout)}, &{zero});")
-        self.block(f"if (!{name})", [self.exit])
+        name = self._scratch(layout, base)
         self.emit(f"__builtin_memset({name}, 0, sizeof(*{name}));")
         for slot, store in stores:
             assert slot.type
             store(f"{name}->{slot.name}", slot.type)
+        return name
+
+    def _scratch(self, layout: StructLayout, base: str) -> str:
+        """A pointer to memory for a record that is too large for the stack, with what was there before."""
+        self.whole.scratch[layout.name] = layout
+        name, zero = self.fresh(base), self.fresh("zero")
+        self.emit(f"__u32 {zero} = 0;")
+        self.emit(f"struct {layout.name} *{name} = bpf_map_lookup_elem(&{scratch_name(layout)}, &{zero});")
+        self.block(f"if (!{name})", [self.exit])
         return name
 
     def _map_set(self, s: ir.MapSet) -> None:
@@ -551,12 +568,13 @@ class _Function:
             self.whole.types.member(struct, member)
         if isinstance(v.type, ir.PtrT) and v.type.target:
             self.whole.types.pointer(v.type.target)
+        text = self.whole.types.respelled(v.c, v.type)
         if v.c not in self.often or isinstance(v.type, ir.PlaceT):
-            return v.c
+            return text
         if v.c not in self.read:
             name = self.read[v.c] = self.fresh(self.variable(v.name.rpartition(".")[2]))
             self.others.add(name)
-            self.root.append(f"{self.declare(v.type, name)} = {v.c};")
+            self.root.append(f"{self.declare(v.type, name)} = {text};")
         return self.read[v.c]
 
     def _stored(self, kind: ir.Type, c: str) -> str:
@@ -680,10 +698,13 @@ class _Function:
             self.whole.types.pointer(v.type.target)
         pointer = v.base.type
         assert isinstance(pointer, ir.PtrT)
+        if any(s.member and s.member.bit_size for s in v.steps):
+            # Not by name alone: where the bits lie depends on the members that are not declared here.
+            macro = "BPF_CORE_READ_BITFIELD" + ("" if pointer.trusted else "_PROBED")
+            cast = f"({self.declare(v.type, '').strip()})" if isinstance(v.type, ir.IntT) and v.type.signed else ""
+            return f"{cast}{macro}({self._based(v)}, {_path(v.steps)})"
         if pointer.trusted:
             return f"{_operand(self.value(v.base))}->{_path(v.steps)}"
-        if any(s.member and s.member.bit_size for s in v.steps):
-            return f"BPF_CORE_READ_BITFIELD_PROBED({self._based(v)}, {_path(v.steps)})"
         root, segments = self._chain(v)
         macro = "BPF_CORE_READ_USER" if pointer.space == "user" else "BPF_CORE_READ"
         return f"{macro}({root}, {', '.join(segments)})"
@@ -699,27 +720,36 @@ class _Function:
             if same_space and not any(s.missing or (s.member and s.member.bit_size) for s in base.steps):
                 self.whole.types.steps(base.steps)
                 root, segments = self._chain(base)
-                return root, [*segments, _path(v.steps)]
+                if len(segments) < LONGEST_CHAIN:
+                    return root, [*segments, _path(v.steps)]
+                return self.once(("pointer", base), self.declare(base.type, ""), "base", self.value(base)), [_path(v.steps)]
         return self.value(base), [_path(v.steps)]
 
     def _load_other(self, v: ir.Load) -> str:
         """A member that only other kernels' struct has."""
+        c_type = f"{self.pointer_type(v.type)}" if isinstance(v.type, ir.PtrT) else f"{self.declare(v.type, '').strip()} "
+        return f"BPF_CORE_READ({self._other(v, c_type)}, {v.steps[-1].member.name if v.steps[-1].member else ''})"
+
+    def _other(self, v: ir.Load, c_type: str, length: str = "") -> str:
+        """A pointer to the struct as other kernels have it, whose member is declared so."""
         step = v.steps[-1]
         assert step.owner and step.member
-        c_type = f"{self.pointer_type(v.type)}" if isinstance(v.type, ir.PtrT) else f"{self.declare(v.type, '').strip()} "
-        self.whole.types.other(step.owner, step.member.name, v.type, c_type)
+        self.whole.types.other(step.owner, step.member.name + length, c_type)
         outer = v.steps[:-1]
         struct = f"struct {step.owner.name}{OTHER} *"
-        where = (
-            f"({struct}){_operand(self.value(v.base))}" if not outer else f"({struct}){self._address(replace(v, steps=outer))}"
-        )
-        return f"BPF_CORE_READ({where}, {step.member.name})"
+        return f"({struct}){_operand(self.value(v.base)) if not outer else self._address(replace(v, steps=outer))}"
 
     def _address(self, v: ir.Expr) -> str:
         """The address of a place in memory."""
         if isinstance(v, ir.Input):
             return self.value(v)
         assert isinstance(v, ir.Load), v
+        last = v.steps[-1]
+        if last.missing and last.member:
+            assert isinstance(v.type, ir.PlaceT)
+            length = f"[{v.type.array[1]}]" if v.type.array else ""
+            pointer = self._other(v, self.whole.types.place(v.type.array[0] if v.type.array else v.type.type_id), length)
+            return f"{'' if length else '&'}({pointer})->{last.member.name}"
         self.whole.types.steps(v.steps)
         base = self.value(v.base)
         array = isinstance(v.type, ir.PlaceT) and v.type.array
@@ -738,10 +768,12 @@ class _Function:
     def _exists(self, fields: tuple[tuple[btf.Struct, btf.Member], ...]) -> str:
         tests = []
         for struct, member in fields:
-            owner = f"struct {struct.name}"
+            if not struct.name:
+                continue  # a part of the struct before it in the path, and there with it
+            owner = self.whole.types.spelled(struct)
             if self.whole.btf.member(struct, member.name) is None:
-                owner += OTHER
-                self.whole.types.others.setdefault(struct.name, {}).setdefault(member.name, "__u64 ")
+                owner = f"struct {struct.name}{OTHER}"
+                self.whole.types.other_exists(struct, member.name)
             else:
                 self.whole.types.member(struct, member)
             tests.append(f"bpf_core_field_exists({owner}, {member.name})")
@@ -840,13 +872,17 @@ class _Function:
     # Text
 
     def _string_length(self, text: ir.Expr) -> str:
-        """Reads the text into scratch memory on the stack; bounded, as the stack is."""
-        size = text.type.size if isinstance(text.type, ir.StringT) and text.type.size else 64
+        """Reads the text to find its end: onto the stack where it is short, else into scratch memory."""
+        size = text.type.size if isinstance(text.type, ir.StringT) and text.type.size else LONGEST_STRING
         name = self.fresh("text")
-        self.emit(f"char {name}[{min(size, 64)}];")
-        store = self.prepare_length(text)
+        if size <= 64:
+            self.emit(f"char {name}[{size}];")
+        else:
+            layout = lay_out(LONG_TEXT, [("text", FieldType("string", str(LONGEST_STRING), "string", "char", LONGEST_STRING, 1))])
+            name = f"{self._scratch(layout, 'text')}->text"
         length = self.fresh("length")
-        self.emit(f"long {length} = {store(name, min(size, 64))};")
+        read = self.prepare_length(text)(name, size)
+        self.emit(f"long {length} = {read};")
         return f"({length} > 0 ? {length} - 1 : 0)"
 
     def prepare_length(self, text: ir.Expr) -> Callable[[str, int], str]:
@@ -941,6 +977,8 @@ class _Function:
         match v:
             case ir.Conditional() if not isinstance(v.type, (ir.IntT, ir.BoolT, ir.PtrT)):
                 return self._prepare_either(v, event, name)
+            case ir.FieldChoice() if not isinstance(v.type, (ir.IntT, ir.BoolT, ir.PtrT)):
+                return self.prepare(_first_that_exists(v), event, name)
             case ir.Text(value=text):
                 return lambda to, kind: self.emit(f"__builtin_memcpy({to}, {c_string(text)}, {len(text) + 1});")
             case ir.Builtin(name="comm"):
@@ -1040,14 +1078,27 @@ class _Function:
             )
         length, helper = self.value(v.length), f"read_{v.space}_bytes"
         self.whole.helpers.add(helper)
-        return lambda to, kind: self.emit(
-            self._mark(
-                event, name, f"{helper}({to}.data, sizeof({to}.data), &{to}.length, {where}, {length}, {truncated}, {faulted})"
-            )
-        )
+
+        def store(to: str, kind: FieldType) -> None:
+            data, size, got = f"{to}.data", f"sizeof({to}.data)", f"&{to}.length"
+            if kind.shape == "string":
+                read = self.fresh("read")
+                self.emit(f"__u32 {read};")
+                self.emit(f"__builtin_memset({to}, 0, sizeof({to}));")
+                data, size, got = to, f"sizeof({to}) - 1", f"&{read}"
+            self.emit(self._mark(event, name, f"{helper}({data}, {size}, {got}, {where}, {length}, {truncated}, {faulted})"))
+
+        return store
 
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+def _first_that_exists(v: ir.FieldChoice) -> ir.Expr:
+    chosen = v.options[-1]
+    for option, fields in reversed(list(zip(v.options[:-1], v.fields[:-1], strict=True))):
+        chosen = ir.Conditional(v.type, ir.Exists(ir.BoolT(), fields), option, chosen)
+    return chosen
 
 
 def _conjuncts(v: ir.Expr) -> list[ir.Expr]:

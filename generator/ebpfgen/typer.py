@@ -70,6 +70,7 @@ class Scope:
     maps: Mapping[str, ir.MapInfo] = field(default_factory=dict)
     target: str = ""
     failed: dict[str, ExpressionError] = field(default_factory=dict)  # names whose value is not known here, and why
+    variables: set[str] = field(default_factory=set)  # of the whole program, each given once
 
     def inner(self) -> Scope:
         return replace(self, names=dict(self.names), failed=dict(self.failed))
@@ -189,6 +190,8 @@ class Typer:
                 return value
             case "argv", ir.ArgvT():
                 return value
+            case "string", ir.ArgvT() if isinstance(value, ir.BufferAt):
+                return value
         return f"{kind} is expected, this is {of_value(given)}{self._how_to_make(kind, given)}"
 
     def _how_to_make(self, kind: FieldType, value: ir.Expr) -> str:
@@ -233,7 +236,12 @@ class Typer:
         known = next(o for i, o in enumerate(options) if i not in absent)
         for i in absent:
             option = written.options[i]
-            options[i] = _Typing(self, option, scope, missing=known.type).value(expr.parse(option))
+            try:
+                options[i] = _Typing(self, option, scope, missing=_member_type(known)).value(expr.parse(option))
+            except ExpressionError:  # of what type a missing member is can be told of the last one only
+                hint = "choose there, let: {x: [a.b, a.c]}, and go on from x"
+                raise ExpressionError(replace(failures[absent.index(i)].problem, hint=hint)) from None
+        options = [text_at(o) if self.is_text(o.type) else o for o in options]
         kinds = [o.type for o in options]
         if not all(_same_kind(kinds[0], k) for k in kinds):
             raise ExpressionError(written.at.problem("alternatives are of different types: " + ", ".join(map(of_type, kinds))))
@@ -242,6 +250,18 @@ class Typer:
             if not needs:
                 raise ExpressionError(option.at.problem("no kernel lacks this, so what stands behind it in the list is never used"))
         return ir.FieldChoice(_widest(kinds), tuple(options), fields)
+
+
+def _member_type(value: ir.Expr) -> ir.Type:
+    """The type of the member at which an expression ends, behind what is done to it."""
+    match value:
+        case ir.Cast() | ir.Unary():
+            return _member_type(value.operand)
+        case ir.StringAt():
+            return _member_type(value.pointer)
+        case ir.IpOf() | ir.MacOf():
+            return _member_type(value.source)
+    return value.type
 
 
 def text_at(value: ir.Expr) -> ir.StringAt:
@@ -545,8 +565,8 @@ class _Typing:
     ) -> ir.Expr:
         if self.missing is None:
             near = near_misses(node.name, self.btf.member_names(struct))
-            problem = self.written.sub(node.pos).problem(f"{self.btf.c_name(struct.id)} has no member '{node.name}'", near)
-            raise _MissingMember(problem)
+            error = self.fail(node, f"{self.btf.c_name(struct.id)} has no member '{node.name}'", near)
+            raise _MissingMember(error.problem) if struct.name and not struct.union else error
         member = btf.Member(node.name, 0, 0, 0)
         return ir.Load(self.missing, pointer, (*steps, ir.Step(struct, member, missing=True)), spelled)
 
@@ -762,9 +782,11 @@ class _Typing:
             left, right = right, left
         test: ir.Expr
         if isinstance(right, ir.Text):
-            test = ir.StringTest(ir.BoolT(), left, right.value)
+            wanted = right.value
+            test = _each(left, lambda text: ir.StringTest(ir.BoolT(), text, wanted))
         elif isinstance(right, ir.ParamValue) and not isinstance(left, ir.ParamValue):
-            test = ir.StringIsParam(ir.BoolT(), left, right)
+            param = right
+            test = _each(left, lambda text: ir.StringIsParam(ir.BoolT(), text, param))
         else:
             raise self.fail(node, 'text can be compared with a literal "…" or a $parameter only')
         return test if op == "==" else ir.Unary(ir.BoolT(), "!", test)
@@ -979,8 +1001,8 @@ class _Typing:
                 return value
             case ir.IntT(bits=32):
                 return ir.IpOf(result, value, 4)
-            case ir.PlaceT(type_id=type_id) if self.typer.size_of(type_id) in (4, 16):
-                return ir.IpOf(result, value, self.typer.size_of(type_id))
+            case ir.PlaceT(type_id=type_id) if (size := self.typer.size_of(type_id)) in (4, 16):
+                return _each(value, lambda place: ir.IpOf(result, place, size))
             case ir.PtrT(target=target) if target and self.typer.size_of(target) in (4, 16):
                 return ir.IpOf(result, value, self.typer.size_of(target))
         raise self.fail(node, f"ip() takes 4 or 16 bytes or a u32 in network order, this is {of_value(value)}")
@@ -989,7 +1011,7 @@ class _Typing:
         self.arity(node, 1)
         value = self.value(node.args[0])
         if isinstance(value.type, ir.PlaceT) and self.typer.size_of(value.type.type_id) >= 6 or isinstance(value.type, ir.PtrT):
-            return ir.MacOf(ir.BytesT("mac", 6), value)
+            return _each(value, lambda place: ir.MacOf(ir.BytesT("mac", 6), place))
         raise self.fail(node, f"mac() takes 6 bytes or a pointer to them, this is {of_value(value)}")
 
     def _swap(self, node: expr.Call, bits: int) -> ir.Expr:
@@ -1046,6 +1068,8 @@ class _Typing:
         fields = fields_of(value)
         if not fields:
             raise self.fail(node, "exists() asks for a member of a kernel struct")
+        if not all(struct.name for struct, _ in fields):
+            raise self.fail(node, "exists() can't ask for a part of a struct without a name: ask for the member that is this struct")
         return ir.Exists(ir.BoolT(), fields)
 
     def call_strlen(self, node: expr.Call) -> ir.Expr:
@@ -1053,7 +1077,7 @@ class _Typing:
         value = self.as_text(self.value(node.args[0]))
         if not isinstance(value.type, ir.StringT) or isinstance(value, ir.Text):
             raise self.fail(node, f"strlen() takes text that was read, this is {of_value(value)}")
-        return ir.Call(ir.IntT(32, False), "strlen", (value,))
+        return _each(value, lambda text: ir.Call(ir.IntT(32, False), "strlen", (text,)))
 
     def call_startswith(self, node: expr.Call) -> ir.Expr:
         self.arity(node, 2)
@@ -1061,7 +1085,17 @@ class _Typing:
         if not isinstance(text.type, ir.StringT) or not isinstance(prefix, ir.Text):
             hint = "read the text with str(…)" if isinstance(text.type, ir.PtrT) else ""
             raise self.fail(node, 'startswith() takes text and a literal: startswith(comm, "kworker")', hint=hint)
-        return ir.StringTest(ir.BoolT(), text, prefix.value, prefix=True)
+        if isinstance(text, ir.Text):
+            return ir.Const(ir.BoolT(), int(text.value.startswith(prefix.value)))
+        return _each(text, lambda text: ir.StringTest(ir.BoolT(), text, prefix.value, prefix=True))
+
+
+def _each(value: ir.Expr, make: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
+    """What ``make`` makes of the value; of a choice between fields, what it makes of each."""
+    if not isinstance(value, ir.FieldChoice):
+        return make(value)
+    options = tuple(map(make, value.options))
+    return replace(value, type=options[0].type, options=options)
 
 
 def _space(pointer: ir.Expr) -> ir.Space:

@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from .atomic import write_beside
 from .cache import cache_folder
+from .characters import quote
 from .model import Text
 from .problems import Problem
 
 if TYPE_CHECKING:
     import lark
 
-DEEPEST = 60
-"""Levels of nesting an expression may have; more is a mistake, and recursion has limits."""
+DEEPEST = 100
+"""Levels that an expression may have, each operator one; more is a mistake, and recursion has limits."""
 
 CASTS = "types are u8 u16 u32 u64 i8 i16 i32 i64, pointers to them such as u64 *, and struct NAME *"
 
@@ -181,17 +182,16 @@ def parse(text: Text) -> Node:
     source = text.text
     if not source.strip():
         raise ExpressionError(text.at.problem("an expression is expected here, this is empty"))
-    if _nesting(source) > DEEPEST:
-        raise ExpressionError(text.at.problem(f"expression nested deeper than {DEEPEST} levels"))
     try:
-        return _node(_parser().parse(source))
+        tree = _parser().parse(source)
+        if _levels(tree) > DEEPEST:
+            raise ExpressionError(text.at.problem(f"expression nested deeper than {DEEPEST} levels"))
+        return _node(tree)
     except _Bad as bad:
         raise ExpressionError(text.sub(bad.pos).problem(bad.message)) from None
     except lark.UnexpectedInput as e:
         at, message, hint = _mistake(source, e)
         raise ExpressionError(text.sub(at).problem(message, hint=hint)) from None
-    except RecursionError:
-        raise ExpressionError(text.at.problem("expression too deep")) from None
 
 
 class ExpressionError(Exception):
@@ -200,17 +200,13 @@ class ExpressionError(Exception):
         self.problem = problem
 
 
-def _nesting(source: str) -> int:
-    depth = deepest = 0
-    for run in re.findall(r"[(\[]|[)\]]|(?:[-~!*]\s*){2,}|(?:\bnot\b\s*){2,}|[?]", source):
-        if run in "([?":
-            depth += 1
-        elif run in ")]":
-            depth -= 1
-        else:
-            deepest = max(deepest, depth + len(run.replace("not", "!").replace(" ", "")))
-        deepest = max(deepest, depth)
-    return deepest
+def _levels(tree: Any) -> int:
+    """How many trees stand one in another."""
+    levels, inner = 0, [tree]
+    while inner:
+        levels += 1
+        inner = [kid for one in inner for kid in one.children if hasattr(kid, "children")]
+    return levels
 
 
 _ADVICE = (  # what stands before the place, what stands there, what to do
@@ -239,8 +235,8 @@ def _mistake(source: str, error: lark.UnexpectedInput) -> tuple[int, str, str]:
         return cast.start(1), f"'{cast[1]}' is no type to cast to", CASTS
     hint = next((do for left, right, do in _ADVICE if re.search(f"(?:{left})$", before) and re.match(right, rest)), "")
     if isinstance(error, lark.UnexpectedToken):
-        return at, f"'{error.token}' is not expected here", hint
-    return at, f"'{source[at]}' does not belong in an expression", hint
+        return at, f"{quote(str(error.token), 20)} is not expected here", hint
+    return at, f"{quote(source[at])} does not belong in an expression", hint
 
 
 def _node(tree: Any) -> Node:
@@ -260,16 +256,16 @@ def _number(pos: int, kids: list[Any]) -> Node:
     if unit.lower() in ("u", "l", "ul", "ull", "ll"):
         unit = ""
     if unit not in UNITS:
-        raise _Bad(pos, f"'{unit}' is no unit; durations have ns us ms s m, sizes B KB MB GB KiB MiB GiB")
+        raise _Bad(pos, f"{quote(unit, 20)} is no unit; durations have ns us ms s m, sizes B KB MB GB KiB MiB GiB")
     if len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567_":
         raise _Bad(pos, f"'{digits}' looks octal: write 0o{digits.lstrip('0_') or '0'} or leave out the leading 0")
     try:
         value = int(digits, 0)
     except ValueError:
-        raise _Bad(pos, f"'{kids[0]}' is no number") from None
+        raise _Bad(pos, f"{quote(str(kids[0]), 20)} is no number") from None
     factor, kind = UNITS[unit]
     if value * factor >= 2**64:
-        raise _Bad(pos, f"{kids[0]} does not fit 64 bits")
+        raise _Bad(pos, f"{quote(str(kids[0]), 20)} does not fit 64 bits")
     return Number(pos, value * factor, kind)
 
 
@@ -277,12 +273,12 @@ def _unquote(pos: int, token: str) -> bytes:
     body = token[1:-1]
     for escape in re.finditer(r"\\(.)", body):
         if escape[1] not in "nrt0\\\"'x":
-            raise _Bad(pos + 1 + escape.start(), f"'\\{escape[1]}' is no escape; there are \\n \\r \\t \\0 \\\\ \\\" \\' \\xHH")
+            raise _Bad(pos + 1 + escape.start(), f"{quote(escape[0])} is no escape; there are \\n \\r \\t \\0 \\\\ \\\" \\' \\xHH")
     try:
         value = ast.literal_eval('b"' + "".join(c if c.isascii() else "".join(f"\\x{b:02x}" for b in c.encode())
                                                 for c in body.replace('\\"', '"').replace('"', '\\"')) + '"')  # fmt: skip
     except (SyntaxError, ValueError, UnicodeEncodeError):
-        raise _Bad(pos, f"{token} is not a well-formed literal") from None
+        raise _Bad(pos, f"{quote(token, 20)} is not a well-formed literal") from None
     assert isinstance(value, bytes)
     return value
 

@@ -16,7 +16,7 @@ test: setup ## test everything that this machine can test
 
 test-kernels: setup ## the tests of attaching, on stock kernels in QEMU: KERNELS="5.10 6.12", ARGS="-k fexit"
 	@tools/setup_kernel_lab
-	@PYTHONPATH=tests $(BIN)/python -m kernels $(KERNELS:%=--kernel %) -- $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m kernels $(KERNELS:%=--kernel %) $(TIME_LIMIT:%=--time-limit %) -- $(ARGS)
 
 kernel-shell: setup ## a shell on one of those kernels: KERNELS=6.12
 	@tools/setup_kernel_lab

@@ -1,8 +1,8 @@
 """The kernel lab: runs the project's tests on stock kernels, each in a guest of its own, one after another.
 
-    python -m kernels                                     all kernels, all tests that kernels.toml lists
-    python -m kernels --kernel 5.10 -- -k fexit           some of them; what follows -- goes to pytest
-    python -m kernels --kernel 5.10 --shell               a shell inside
+* ``python -m kernels``: all kernels, all tests that kernels.toml lists
+* ``python -m kernels --kernel 5.10 -- -k fexit``: some of them; what follows ``--`` goes to pytest
+* ``python -m kernels --kernel 5.10 --shell``: a shell inside
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from . import guest, prebuild, report
 from .image import image
@@ -42,6 +43,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m kernels", description="Runs tests on stock kernels in QEMU guests.")
     parser.add_argument("--kernel", action="append", default=[], metavar="NAME", help="only this one (may be given again)")
     parser.add_argument("--shell", action="store_true", help="a shell in the guest (of one kernel) instead of the tests")
+    parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for each guest, instead of kernels.toml's")
     parser.add_argument("arguments", nargs="*", metavar="PYTEST_ARGUMENT", help="for pytest")
     options = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # depmod and modprobe; an ordinary user's may lack them
@@ -62,16 +64,25 @@ def _run(options: argparse.Namespace) -> int:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:  # two guests at once would fill a small machine and change what is measured
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock)
         artefacts = prebuild.artefacts(cache / "artefacts")
         workloads = prebuild.workload_programs(cache / "workloads")
         if options.shell:
             command = _command(SHELL, chosen[0], artefacts, workloads, arguments)
             return _guest(lab, chosen[0], cache, command, None).status or 0
-        command = {kernel.name: _command(TESTS, kernel, artefacts, workloads, arguments) for kernel in chosen}
-        columns = [_column(lab, kernel, cache, command[kernel.name]) for kernel in chosen]
+        limit = options.time_limit or lab.time_limit
+        commands = [_command(TESTS, kernel, artefacts, workloads, arguments) for kernel in chosen]
+        columns = [_column(lab, kernel, cache, command, limit) for kernel, command in zip(chosen, commands, strict=True)]
     print("\n".join([*report.table(columns), *report.remarks(columns)]))
     return 0 if report.well(columns) else 1
+
+
+def _take(lock: TextIO) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("kernels: waiting for another run of the lab to end", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _tests(lab: Lab, given: list[str]) -> list[str]:
@@ -92,13 +103,13 @@ def _command(template: str, kernel: Kernel, artefacts: Path, workloads: Path, ar
     )
 
 
-def _column(lab: Lab, kernel: Kernel, cache: Path, command: str) -> report.Column:
+def _column(lab: Lab, kernel: Kernel, cache: Path, command: str, limit: float) -> report.Column:
     start = time.monotonic()
-    ended = _guest(lab, kernel, cache, command, lab.time_limit)
+    ended = _guest(lab, kernel, cache, command, limit)
     results = _results(cache, kernel)
-    column = report.column(kernel.name, time.monotonic() - start, ended, results / "report.jsonl", lab.skips)
+    column = report.column(lab, kernel.name, time.monotonic() - start, ended, results / "report.jsonl")
     words = [outcome.word for outcome in column.outcomes.values()]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in ("ok", "skip", "FAIL", "HUNG") if word in words)
+    counts = ", ".join(f"{words.count(word)} {word}" for word in ("ok", "skip", "known", "FAIL", "HUNG") if word in words)
     print(f"kernels: {kernel.name}: {column.trouble or counts}, {column.seconds:.0f} s; {results} has its words", flush=True)
     return column
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
 from ebpfrun import manifest, metrics
 from ebpfrun.decode import Decoder, clock_offset
 from ebpfrun.errors import AttachError

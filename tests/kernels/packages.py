@@ -40,6 +40,17 @@ class Skip(NamedTuple):
         return why.startswith(self.reason) and (not self.before or _as_numbers(kernel) < _as_numbers(self.before))
 
 
+class Known(NamedTuple):
+    """A test that must fail on kernels from ``since`` on, and why it does."""
+
+    test: str
+    since: str
+    why: str
+
+    def means(self, kernel: str, test: str) -> bool:
+        return test == self.test and _as_numbers(kernel) >= _as_numbers(self.since)
+
+
 class Lab(NamedTuple):
     """kernels.toml."""
 
@@ -49,6 +60,7 @@ class Lab(NamedTuple):
     kernels: tuple[Kernel, ...]
     tests: tuple[str, ...]
     skips: tuple[Skip, ...]
+    known: tuple[Known, ...]
 
     def choose(self, names: list[str]) -> list[Kernel]:
         """The kernels of these names, in the file's order; all when there are none."""
@@ -71,7 +83,8 @@ def read_lab() -> Lab:
     data: dict[str, Any] = tomllib.loads(DATA.read_text())
     kernels = tuple(Kernel(**kernel) for kernel in data["kernel"])
     skips = tuple(Skip(**skip) for skip in data["skip"])
-    return Lab(data["mirror"], Path(data["keyring"]), data["time_limit"], kernels, tuple(data["tests"]), skips)
+    known = tuple(Known(**each) for each in data["known"])
+    return Lab(data["mirror"], Path(data["keyring"]), data["time_limit"], kernels, tuple(data["tests"]), skips, known)
 
 
 def cache_folder() -> Path:
@@ -96,7 +109,7 @@ def files(lab: Lab, kernel: Kernel, cache: Path) -> Files:
     places = (place / "root/boot" / f"vmlinuz-{release}", place / "root/lib/modules" / release / "vmlinuz")
     vmlinuz = next((path for path in places if path.exists()), None)
     if vmlinuz is None:
-        raise LabError(f"the packages of kernel {release} have no boot image where it was looked for: {', '.join(map(str, places))}")
+        raise LabError(f"the packages of kernel {release} have no boot image, neither {places[0]} nor {places[1]}")
     return Files(release, vmlinuz, place / "root")
 
 

@@ -1,19 +1,22 @@
 """The table: test × kernel, and why for everything that is not passed.
 
-Receives what the guests wrote (:mod:`kernels.reporting`) and how they ended; returns lines of text and whether all is well. A skip
-is well only where kernels.toml says so for kernels of that age.
+Receives what the guests wrote (:mod:`kernels.reporting`) and how they ended; returns lines of text and whether all is well.
+A skip is well only where kernels.toml says so for kernels of that age.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from .guest import Ended
-from .packages import Skip
+from .packages import Known, Lab
+
+WIDEST = 100  # characters of a test's name in the table
 
 
 class Outcome(NamedTuple):
@@ -22,7 +25,7 @@ class Outcome(NamedTuple):
 
     @property
     def well(self) -> bool:
-        return self.word in ("ok", "skip")
+        return self.word in ("ok", "skip", "known")
 
 
 class Column(NamedTuple):
@@ -34,31 +37,47 @@ class Column(NamedTuple):
     trouble: str = ""
 
 
-def column(kernel: str, seconds: float, ended: Ended, report: Path, skips: Sequence[Skip]) -> Column:
+def column(lab: Lab, kernel: str, seconds: float, ended: Ended, report: Path) -> Column:
     outcomes: dict[str, Outcome] = {}
     lines = report.read_text().splitlines() if report.exists() else []
     for entry in map(json.loads, lines):
         test = entry["test"]
-        outcomes[test] = _worse(outcomes.get(test), _outcome(entry, kernel, skips))
-    trouble = ended.why
-    if not trouble and not outcomes:
-        trouble = f"no test ran (pytest's status: {ended.status})"
-    elif not trouble and ended.status and all(outcome.well for outcome in outcomes.values()):
-        trouble = f"pytest ended with {ended.status}"
-    return Column(kernel, seconds, outcomes, trouble)
+        outcomes[test] = _worse(outcomes.get(test), _outcome(entry, kernel, lab))
+    for test in outcomes:
+        for known in lab.known:
+            if known.means(kernel, test):
+                outcomes[test] = _expected(outcomes[test], known)
+    return Column(kernel, seconds, outcomes, ended.why or _trouble(ended.status, outcomes))
 
 
-def _outcome(entry: dict[str, str], kernel: str, skips: Sequence[Skip]) -> Outcome:
+def _trouble(status: int | None, outcomes: dict[str, Outcome]) -> str:
+    """What pytest's status tells beyond the tests' outcomes: 1 means that tests failed."""
+    if not outcomes:
+        return f"no test ran (pytest's status: {status})"
+    failed = any(outcome.word in ("FAIL", "known") for outcome in outcomes.values())
+    return "" if status == 0 or (status == 1 and failed) else f"pytest ended with {status}"
+
+
+def _outcome(entry: dict[str, str], kernel: str, lab: Lab) -> Outcome:
     match entry["outcome"]:
         case "passed":
             return Outcome("ok")
         case "started":
             return Outcome("HUNG", "began, and never ended")
-        case "skipped" if any(skip.allows(kernel, entry["why"]) for skip in skips):
+        case "skipped" if any(skip.allows(kernel, entry["why"]) for skip in lab.skips):
             return Outcome("skip", entry["why"])
         case "skipped":
             return Outcome("FAIL", f"skipped, on a kernel new enough for it: {entry['why']}")
     return Outcome("FAIL", entry["why"])
+
+
+def _expected(outcome: Outcome, known: Known) -> Outcome:
+    match outcome.word:
+        case "FAIL":
+            return Outcome("known", f"{known.test}: {known.why}")
+        case "ok":
+            return Outcome("FAIL", f"passed, although it is known to fail here: {known.why}")
+    return outcome
 
 
 def _worse(before: Outcome | None, after: Outcome) -> Outcome:
@@ -78,13 +97,11 @@ def table(columns: Sequence[Column]) -> list[str]:
 
 
 def remarks(columns: Sequence[Column]) -> list[str]:
-    """Skips by reason first, then each failure in full."""
-    reasons: dict[tuple[str, str], int] = {}
+    """Skips and known failures by reason first, then each failure in full."""
+    reasons: Counter[tuple[str, str, str]] = Counter()
     for column in columns:
-        for outcome in column.outcomes.values():
-            if outcome.word == "skip":
-                reasons[column.kernel, outcome.why] = reasons.get((column.kernel, outcome.why), 0) + 1
-    lines = [f"{kernel}: {count} skipped: {why}" for (kernel, why), count in sorted(reasons.items())]
+        reasons.update((column.kernel, o.word, o.why) for o in column.outcomes.values() if o.word in ("skip", "known"))
+    lines = [f"{kernel}: {count} {word}: {why}" for (kernel, word, why), count in reasons.items()]
     for column in columns:
         if column.trouble:
             lines.append(f"{column.kernel}: FAILED: {column.trouble}")
@@ -99,4 +116,5 @@ def well(columns: Sequence[Column]) -> bool:
 
 
 def _short(test: str) -> str:
-    return re.sub(r"^tests/(\w+/)(?:test_)?(\w+)\.py::(?:test_)?", r"\1\2: ", test)
+    short = re.sub(r"^tests/(\w+/)(?:test_)?(\w+)\.py::(?:test_)?", r"\1\2: ", test)
+    return short if len(short) <= WIDEST else short[: WIDEST - 1] + "…"

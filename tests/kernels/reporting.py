@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -45,6 +46,6 @@ def _why(report: pytest.TestReport) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    file = open(os.environ["LAB_REPORT"], "a")  # noqa: SIM115  (closed when pytest ends)
+    file = Path(os.environ["LAB_REPORT"]).open("a")  # noqa: SIM115  closed when pytest ends
     config.add_cleanup(file.close)
     config.pluginmanager.register(Reporter(file))

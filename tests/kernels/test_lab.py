@@ -1,0 +1,123 @@
+"""The lab's own judgement: no kernel is started here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kernels import prebuild, report
+from kernels.guest import Ended
+from kernels.packages import Kernel, Known, Lab, LabError, Skip, read_lab
+
+LAB = Lab(
+    mirror="http://example/",
+    keyring=Path("/keyring"),
+    time_limit=1,
+    kernels=(Kernel("5.10", "archive", "old"), Kernel("6.12", "archive", "new")),
+    tests=("tests/kernels",),
+    skips=(Skip("no such thing", before="6.1"),),
+    known=(Known("tests/a/test_b.py::test_known", since="6.1", why="because"),),
+)
+FINE = Ended(0, "")
+T = "tests/a/test_b.py::test_"
+
+
+def judge(folder: Path, kernel: str, *entries: tuple[str, str, str], ended: Ended = FINE) -> report.Column:
+    lines = [json.dumps({"test": T + name, "outcome": outcome, "why": why, "seconds": 1}) for name, outcome, why in entries]
+    (folder / "report.jsonl").write_text("".join(line + "\n" for line in lines))
+    return report.column(LAB, kernel, 1.0, ended, folder / "report.jsonl")
+
+
+def words(column: report.Column) -> list[str]:
+    return [outcome.word for outcome in column.outcomes.values()]
+
+
+def test_passed_and_failed(tmp_path: Path) -> None:
+    entries = [("x", "started", ""), ("x", "passed", ""), ("y", "started", ""), ("y", "failed", "its words")]
+    column = judge(tmp_path, "5.10", *entries, ended=Ended(1, ""))
+    assert words(column) == ["ok", "FAIL"]
+    assert not column.trouble and not report.well([column])
+    assert any("its words" in line for line in report.remarks([column]))
+
+
+def test_a_test_that_fails_when_it_is_torn_down_has_failed(tmp_path: Path) -> None:
+    assert words(judge(tmp_path, "5.10", ("x", "passed", ""), ("x", "failed", "left open"))) == ["FAIL"]
+
+
+def test_a_skip_needs_a_kernel_that_is_old_enough(tmp_path: Path) -> None:
+    skipped = ("x", "skipped", "no such thing here")
+    old, new = judge(tmp_path, "5.10", skipped), judge(tmp_path, "6.12", skipped)
+    assert (words(old), report.well([old])) == (["skip"], True)
+    assert (words(new), report.well([new])) == (["FAIL"], False)
+    assert "5.10: 1 skip: no such thing here" in report.remarks([old])
+    assert words(judge(tmp_path, "5.10", ("x", "skipped", "another reason"))) == ["FAIL"]
+
+
+def test_a_known_failure_must_fail(tmp_path: Path) -> None:
+    fails, passes = ("known", "failed", ""), ("known", "passed", "")
+    assert words(judge(tmp_path, "6.12", fails, ended=Ended(1, ""))) == ["known"]
+    assert words(judge(tmp_path, "6.12", passes)) == ["FAIL"]
+    assert words(judge(tmp_path, "5.10", passes)) == ["ok"]
+    assert words(judge(tmp_path, "5.10", fails, ended=Ended(1, ""))) == ["FAIL"]
+
+
+def test_a_guest_that_hangs_has_failed_and_the_test_is_named(tmp_path: Path) -> None:
+    column = judge(tmp_path, "5.10", ("x", "passed", ""), ("y", "started", ""), ended=Ended(None, "hung: ended after 1 s"))
+    assert words(column) == ["ok", "HUNG"]
+    assert not report.well([column])
+
+
+@pytest.mark.parametrize("ended", [Ended(None, "died: QEMU ended with 1"), Ended(2, ""), Ended(1, "")])
+def test_a_guest_that_ends_otherwise_than_by_its_tests_has_failed(tmp_path: Path, ended: Ended) -> None:
+    column = judge(tmp_path, "5.10", ("x", "passed", ""), ended=ended)
+    assert column.trouble and not report.well([column])
+
+
+def test_no_test_at_all_is_a_failure(tmp_path: Path) -> None:
+    assert not report.well([report.column(LAB, "5.10", 1.0, Ended(0, ""), tmp_path / "nothing")])
+
+
+def test_the_table_has_a_column_for_each_kernel(tmp_path: Path) -> None:
+    columns = [judge(tmp_path, "5.10", ("x", "passed", "")), judge(tmp_path, "6.12", ("y", "failed", ""), ended=Ended(1, ""))]
+    rows = [line.split() for line in report.table(columns)]
+    assert rows == [["5.10", "6.12"], ["a/b:", "x", "ok", "-"], ["a/b:", "y", "-", "FAIL"], ["seconds", "1", "1"]]
+
+
+def test_kernels_are_chosen_by_name() -> None:
+    assert [kernel.name for kernel in LAB.choose([])] == ["5.10", "6.12"]
+    assert [kernel.name for kernel in LAB.choose(["6.12"])] == ["6.12"]
+    with pytest.raises(LabError, match=r"no kernel 6\.13 .* there are 5\.10, 6\.12"):
+        LAB.choose(["6.13"])
+
+
+def test_the_file_is_sound_and_names_tests_that_exist() -> None:
+    lab = read_lab()
+    assert [kernel.name for kernel in lab.kernels] == ["5.10", "6.1", "6.12", "7.3"]
+    for test in (*lab.tests, *(known.test for known in lab.known)):
+        path, _, function = test.partition("::")
+        assert (prebuild.ROOT / path).exists(), test
+        if function:
+            assert f"def {function.partition('[')[0]}(" in (prebuild.ROOT / path).read_text(), test
+
+
+def test_the_plugin_writes_each_outcome_at_once(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import os, pytest\n"
+        "def test_good(): pass\n"
+        "def test_bad(): assert 1 == 2\n"
+        "@pytest.mark.skip(reason='no such thing')\n"
+        "def test_skipped(): pass\n"
+        "def test_end(): os._exit(9)\n"
+    )
+    results = tmp_path / "report.jsonl"
+    environment = os.environ | {"PYTHONPATH": str(prebuild.ROOT / "tests"), "LAB_REPORT": str(results)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "kernels.reporting", "--rootdir", str(tmp_path), str(tmp_path)]
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+    column = report.column(LAB, "5.10", 1.0, Ended(None, "died"), results)
+    names = {test.partition("::")[2]: outcome.word for test, outcome in column.outcomes.items()}
+    assert names == {"test_good": "ok", "test_bad": "FAIL", "test_skipped": "skip", "test_end": "HUNG"}

@@ -46,8 +46,8 @@ NAMES = Names(TABLES)
         ("ip", socket.inet_pton(socket.AF_INET6, "::ffff:10.0.0.1"), "10.0.0.1"),
         ("ip", socket.inet_pton(socket.AF_INET6, "fe80::1"), "fe80::1"), ("ip", bytes(16), "::"),
         ("ifindex", socket.if_nametoindex("lo"), "lo"), ("ifindex", 2**31 - 1, 2**31 - 1), ("ifindex", 0, 0),
-        ("protocol", 6, "TCP"), ("protocol", 58, "ICMPv6"), ("protocol", 200, 200), ("protocol", 256, "other"), ("protocol", 1535, "other"),
-        ("protocol", 0x806, "ARP"), ("protocol", 0x9000, "0x9000"),
+        ("protocol", 6, "TCP"), ("protocol", 58, "ICMPv6"), ("protocol", 200, 200), ("protocol", 256, "other"),
+        ("protocol", 1535, "other"), ("protocol", 0x806, "ARP"), ("protocol", 0x9000, "0x9000"),
     ],
 )  # fmt: skip
 def test_names(type: str, value: Any, name: str | int) -> None:

@@ -349,10 +349,10 @@ def walk(node: object) -> Iterator[object]:
             yield from walk(getattr(node, f.name))
 
 
-def without_unused(body: tuple[ir.Statement, ...]) -> tuple[ir.Statement, ...]:
-    """The same program without variables that nothing reads."""
+def without_unused(body: tuple[ir.Statement, ...], needed: set[str]) -> tuple[ir.Statement, ...]:
+    """The same program without variables that nothing reads. ``needed``: those that are read elsewhere."""
     while True:
-        used = {n.name for n in walk(body) if isinstance(n, ir.Local)}
+        used = needed | {n.name for n in walk(body) if isinstance(n, ir.Local)}
         kept = _drop(body, used)
         if kept == body:
             return body

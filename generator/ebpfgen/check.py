@@ -32,11 +32,14 @@ def check(spec: model.Spec, kernel: Kernel) -> ir.CheckedSpec:
 
 @dataclass(slots=True)
 class _Site:
-    """One attach point that could be resolved, with what its probe may see."""
+    """One attach point that could be resolved, with what its probe may see. ``absent``: why the kernel described does not have
+    it, though the rest can be checked; it is ``left_out`` when its probe needs to know more of it."""
 
     point: model.AttachPoint
     found: Attachment
     scope: Scope
+    absent: str = ""
+    left_out: bool = False
     lets: list[ir.Statement] = field(default_factory=list)
 
 
@@ -170,11 +173,15 @@ class _Checker:
             if tree:
                 trees.append(tree)
         if not trees and not any(p.path.startswith(attach.at.path) for p in self.problems):
-            why = "; ".join(left.why for left in self.left_out if left.probe == probe)
-            self.problems.append(attach.at.problem(f"this kernel has none of these attach points ({why})"))
+            self._none(attach.at, probe)
         return sites, _Tree("first" if first else "all", None, False, tuple(trees)) if trees else None
 
+    def _none(self, at: model.At, probe: str) -> None:
+        why = "; ".join(left.why for left in self.left_out if left.probe == probe)
+        self.problems.append(at.problem(f"this kernel has none of these attach points ({why})"))
+
     def _site(self, point: model.AttachPoint, probe: str, tolerant: bool) -> _Site | None:
+        absent = ""
         found = inputs.resolve(point.text, self.typer, self.declared.params)
         if isinstance(found, Problem):
             self.problems.append(found)
@@ -187,6 +194,7 @@ class _Checker:
             if found.partial is None:
                 self.left_out.append(ir.LeftOut(probe, point.text.text, point.at, found.why))
                 return None
+            absent = found.why
             found = found.partial
         scope = Scope(
             args=found.args,
@@ -201,7 +209,7 @@ class _Checker:
             target=found.label,
             failed=dict(self.broken),
         )
-        return _Site(point, found, scope)
+        return _Site(point, found, scope, absent)
 
     def _task(self, site: _Site, task: model.Text | None) -> None:
         """Sets whose pid, comm … the site's names are."""
@@ -248,7 +256,8 @@ class _Checker:
         own = any(isinstance(n, ir.Builtin) and n.name == "wanted" for n in walk((*site.lets, *body)))
         filtered = filtered and site.scope.task != "none" and not own
         whole = [ir.Filter(task), *body] if filtered else body
-        ordered = without_unused(tuple(_lets_where_needed(site.lets, whole)))
+        of_task = {n.name for n in walk(task) if isinstance(n, ir.Local)}
+        ordered = without_unused(tuple(_lets_where_needed(site.lets, whole, of_task)), of_task)
         self.programs.append(
             ir.Program(
                 self._unique(name),
@@ -269,9 +278,14 @@ class _Checker:
     def _unique(self, wanted: str) -> str:
         return cnames.program(re.sub(r"\W", "_", wanted), self.names.all | {p.name for p in self.programs})
 
-    def _plan(self, probe: str, at: model.At, tree: _Tree | None, indices: dict[int, int]) -> None:
-        if tree is not None:
-            self.attach.append(ir.AttachInfo(probe, at, tree.plan(indices)))
+    def _plan(self, probe: str, attach: model.Attach, at: model.At, tree: _Tree | None, indices: dict[int, int]) -> None:
+        if tree is None:
+            return
+        plan = tree.plan(indices)
+        if plan is None:
+            self._none(attach.at, probe)
+        else:
+            self.attach.append(ir.AttachInfo(probe, at, plan))
 
     # Probes
 
@@ -279,7 +293,7 @@ class _Checker:
         name = probe.name or _default_name(probe.on)
         sites, tree = self._resolve(probe.on, name)
         indices = {}
-        with self._each(sites) as each:
+        with self._each(sites, name) as each:
             for site in each:
                 self._bind(site, site.point.let, strict=True)
                 self._bind(site, probe.let, strict=True)
@@ -289,19 +303,26 @@ class _Checker:
                 indices[id(site)] = len(self.programs)
                 label = site.found.label
                 self._program(site, name, f"{name}_{label}" if label != name else name, body, filtered=True)
-        self._plan(name, probe.at, tree, indices)
+        indices = {i: index for i, index in indices.items() if i not in {id(s) for s in sites if s.left_out}}
+        self._plan(name, probe.on, probe.at, tree, indices)
 
     @contextmanager
-    def _each(self, sites: list[_Site]) -> Iterator[Iterator[_Site]]:
+    def _each(self, sites: list[_Site], probe: str) -> Iterator[Iterator[_Site]]:
         """The attach points that share a body. Problems that come up inside are said once; those of some of the attach points
-        with their names."""
+        with their names. An absent one that has problems is left out."""
         before, found = self.problems[:], list[tuple[_Site, list[Problem]]]()
 
         def each() -> Iterator[_Site]:
             for site in sites:
                 del self.problems[:]
+                programs = len(self.programs)
                 yield site
-                found.append((site, self.problems[:]))
+                if site.absent and self.problems:
+                    del self.programs[programs:]
+                    site.left_out = True
+                    self.left_out.append(ir.LeftOut(probe, site.point.text.text, site.point.at, site.absent))
+                else:
+                    found.append((site, self.problems[:]))
 
         yield each()
         self.problems[:] = before
@@ -311,7 +332,7 @@ class _Checker:
                 places.setdefault(p, []).append(site)
         for p, where in places.items():
             at = ", ".join(site.point.text.text for site in where)
-            plain = len(where) == len(sites) or p.path.startswith(where[0].point.at.path.removesuffix(".on"))
+            plain = len(where) == len(found) or p.path.startswith(where[0].point.at.path.removesuffix(".on"))
             self.problems.append(p if plain else replace(p, message=f"{p.message} [at {at}]"))
 
     # Spans
@@ -319,29 +340,41 @@ class _Checker:
     def _span(self, span: model.Span) -> None:
         starts, start_tree = self._resolve(span.start, f"{span.name}.start")
         ends, end_tree = self._resolve(span.end, f"{span.name}.end")
-        for sites in (starts, ends):
-            with self._each(sites) as each:
+        for sites, end in ((starts, "start"), (ends, "end")):
+            with self._each(sites, f"{span.name}.{end}") as each:
                 for site in each:
                     self._bind(site, site.point.let, strict=True)
                     self._task(site, span.task)
                     self._bind(site, span.let, strict=False)
+                    if site.absent and span.key:
+                        self._typed(span.key, site.scope)
+        starts, ends = ([s for s in sites if not s.left_out] for sites in (starts, ends))
         info = self._span_info(span, starts, ends)
         if info is None:
             return
         early, late = self._place_where(span, starts)
         indices: dict[int, int] = {}
-        with self._each(starts) as each:
+        with self._each(starts, f"{span.name}.start") as each:
             for site in each:
                 self._span_start(span, info, site, early, indices)
         counted = not early and not any(s.point.where for s in starts)
-        with self._each(ends) as each:
+        with self._each(ends, f"{span.name}.end") as each:
             for site in each:
                 self._span_end(span, info, site, late, indices, counted)
         for name in span.let:
             if (starts or ends) and all(name in s.scope.failed for s in (*starts, *ends)):
                 self.problems.append((ends or starts)[0].scope.failed[name].problem)
-        self._plan(f"{span.name}.start", span.start.at, start_tree, indices)
-        self._plan(f"{span.name}.end", span.end.at, end_tree, indices)
+        indices = {i: index for i, index in indices.items() if i not in {id(s) for s in (*starts, *ends) if s.left_out}}
+        self._plan(f"{span.name}.start", span.start, span.start.at, start_tree, indices)
+        self._plan(f"{span.name}.end", span.end, span.end.at, end_tree, indices)
+
+    def _typed(self, written: Iterable[model.Expr], scope: Scope) -> None:
+        """Adds what is wrong with some expressions to the problems."""
+        for one in written:
+            try:
+                self.typer.value(one, scope)
+            except ExpressionError as e:
+                self.problems.append(e.problem)
 
     def _keys(self, span: model.Span, site: _Site) -> list[ir.Expr]:
         written = span.key or (model.Text("tid", span.at, columns_exact=False),)
@@ -516,10 +549,12 @@ class _Tree:
     optional: bool
     of: tuple[_Tree, ...] = ()
 
-    def plan(self, indices: dict[int, int]) -> ir.Plan:
+    def plan(self, indices: dict[int, int]) -> ir.Plan | None:
+        """None when every attach point below is left out."""
         if self.site is not None:
-            return ir.Plan("program", indices[id(self.site)], self.optional)
-        return ir.Plan("first" if self.kind == "first" else "all", of=tuple(t.plan(indices) for t in self.of))
+            return ir.Plan("program", indices[id(self.site)], self.optional) if id(self.site) in indices else None
+        below = tuple(plan for t in self.of if (plan := t.plan(indices)) is not None)
+        return ir.Plan("first" if self.kind == "first" else "all", of=below) if below else None
 
 
 def _closure(lets: list[ir.Let], wanted: set[str]) -> set[str]:
@@ -531,11 +566,13 @@ def _closure(lets: list[ir.Let], wanted: set[str]) -> set[str]:
     return found
 
 
-def _lets_where_needed(lets: Iterable[ir.Statement], body: list[ir.Statement]) -> list[ir.Statement]:
+def _lets_where_needed(lets: Iterable[ir.Statement], body: list[ir.Statement], first: Iterable[str] = ()) -> list[ir.Statement]:
     """Each variable right before the first statement that needs it, so that conditions come as early as they can; but before a
-    statement that changes a map from which it is read."""
+    statement that changes a map from which it is read. ``first``: those that everything needs."""
     pending = [s for s in lets if isinstance(s, ir.Let)]
-    done: list[ir.Statement] = []
+    leading = _closure(pending, set(first))
+    done: list[ir.Statement] = [s for s in pending if s.name in leading]
+    pending = [s for s in pending if s.name not in leading]
     for statement in body:
         changed = {n.map for n in walk(statement) if isinstance(n, (ir.MapSet, ir.MapAdd, ir.MapDelete))}
         stale = {s.name for s in pending if any(isinstance(n, (ir.Lookup, ir.InMap)) and n.map in changed for n in walk(s.value))}

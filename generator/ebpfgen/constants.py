@@ -31,7 +31,7 @@ def header_constants() -> dict[str, int]:
     table |= {s.name: int(s) for s in signal.Signals}
     table |= {name: value for name, value in vars(os).items() if name.startswith("O_") and isinstance(value, int)}
     table |= {name: value for name, value in vars(stat).items() if name.startswith("S_IF") and isinstance(value, int)}
-    return {**_OPEN_EXTRA, **table}
+    return {**_OPEN_EXTRA, **table, "S_IFMT": stat.S_IFMT(0o777777)}
 
 
 FLAGS: dict[str, dict[int, str]] = {

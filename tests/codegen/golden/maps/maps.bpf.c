@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * maps: State between probes, and everything that may be done to it.
+ *
+ * Made by ebpfgen from maps.yaml; edit that, not this.
+ */
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "maps.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* What is used of the kernel's types; CO-RE finds the members at load. */
+struct cgroup {
+	__s32 level;
+	struct kernfs_node *kn;
+} __attribute__((preserve_access_index));
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} __attribute__((preserve_access_index));
+
+struct kernfs_node {
+	__u64 id;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	struct css_set *cgroups;
+} __attribute__((preserve_access_index));
+
+struct trace_event_raw_sys_enter {
+	__u64 args[6];
+} __attribute__((preserve_access_index));
+
+struct cgroup___other { /* cgroup as other kernels have it */
+	__u64 ancestor_ids[1];
+	struct cgroup *ancestors[1];
+} __attribute__((preserve_access_index));
+
+/* Set by ebpfrun between open and load; the verifier drops what is switched off. */
+const volatile struct maps_config config = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1048576);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct seen_key);
+	__type(value, struct seen_value);
+} seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16);
+	__type(key, __u64);
+	__type(value, struct large_value);
+} large SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, __u64);
+} total SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8);
+	__type(key, __u32);
+	__type(value, __s64);
+} one SEC(".maps");
+
+/* Built here: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct large_value);
+} large_value_scratch SEC(".maps");
+
+enum counter {
+	ABSENT_SEEN,
+	FAULTED_SYS_ENTER_OPENAT_PATH,
+	TRUNCATED_SYS_ENTER_OPENAT_PATH,
+	MAP_FULL_SEEN,
+	MAP_FULL_LARGE,
+	MAP_FULL_ONE,
+	ABSENT_TOTAL,
+	PRODUCED_AGAIN,
+	FAULTED_AGAIN_PATH,
+	TRUNCATED_AGAIN_PATH,
+	RING_FULL_AGAIN,
+	MAP_FULL_TOTAL,
+	COUNTERS,
+};
+
+/* What was produced, and what was lost where. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Atomic, since an interrupt on this CPU may count in between. */
+static __always_inline void count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+enum { BY_PID = 1, BY_TID = 2, BY_UID = 4, BY_COMM = 8, BY_CGROUP = 16 };
+
+/* The id of the cgroup at that level below the root which a task is in or below; 0 when there is none. */
+static __always_inline __u64 cgroup_of(struct task_struct *task, __u32 level)
+{
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp), *ancestor = NULL;
+	__u64 id = 0;
+
+	if (BPF_CORE_READ(cgroup, level) < (int)level)
+		return 0;
+	if (bpf_core_field_exists(struct cgroup___other, ancestors)) { /* Linux 6.1 */
+		const void *ancestors = (void *)cgroup + bpf_core_field_offset(struct cgroup___other, ancestors);
+
+		bpf_probe_read_kernel(&ancestor, sizeof(ancestor), ancestors + level * sizeof(ancestor));
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		const void *ids = (void *)cgroup + bpf_core_field_offset(struct cgroup___other, ancestor_ids);
+
+		bpf_probe_read_kernel(&id, sizeof(id), ids + level * sizeof(id));
+	}
+	return id;
+}
+
+/* The common filters (--pid, --tid, --uid, --comm, --cgroup) applied to the current task. */
+static __noinline bool wanted(void)
+{
+	if (config.filter_on & BY_PID && bpf_get_current_pid_tgid() >> 32 != config.filter_pid)
+		return false;
+	if (config.filter_on & BY_TID && (__u32)bpf_get_current_pid_tgid() != config.filter_tid)
+		return false;
+	if (config.filter_on & BY_UID && (__u32)bpf_get_current_uid_gid() != config.filter_uid)
+		return false;
+	if (config.filter_on & BY_CGROUP) {
+		/* bpf_get_current_ancestor_cgroup_id came to tracing with Linux 5.15 only. */
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+		if (cgroup_of(task, config.filter_cgroup_level) != config.filter_cgroup)
+			return false;
+	}
+	if (config.filter_on & BY_COMM) {
+		char comm[16];
+
+		bpf_get_current_comm(comm, sizeof(comm));
+		for (int i = 0; i < sizeof(comm); i++) {
+			if (comm[i] != config.filter_comm[i])
+				return false;
+			if (!comm[i])
+				break;
+		}
+	}
+	return true;
+}
+
+/*
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
+ * few records that cross that mark, not by each one behind it.
+ */
+static __always_inline void submit(void *record, __u64 size)
+{
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+enum { CUT = 1, UNREADABLE = 2 };
+
+/* Reads a C string; returns and counts whether it was cut or could not be read. */
+static __always_inline __u32 read_kernel_string(char *to, __u32 size, const void *from, __u32 cut, __u32 unreadable)
+{
+	long n = bpf_probe_read_kernel_str(to, size, from);
+	char last = 0;
+
+	if (n < 0) {
+		__builtin_memset(to, 0, size);
+		count(unreadable);
+		return UNREADABLE;
+	}
+	/* Full to the last byte: cut, unless the string ends just there. */
+	if (n == size && !bpf_probe_read_kernel(&last, 1, from + size - 1) && last) {
+		count(cut);
+		return CUT;
+	}
+	return 0;
+}
+
+/* Reads a C string; returns and counts whether it was cut or could not be read. */
+static __always_inline __u32 read_user_string(char *to, __u32 size, const void *from, __u32 cut, __u32 unreadable)
+{
+	long n = bpf_probe_read_user_str(to, size, from);
+	char last = 0;
+
+	if (n < 0) {
+		__builtin_memset(to, 0, size);
+		count(unreadable);
+		return UNREADABLE;
+	}
+	/* Full to the last byte: cut, unless the string ends just there. */
+	if (n == size && !bpf_probe_read_user(&last, 1, from + size - 1) && last) {
+		count(cut);
+		return CUT;
+	}
+	return 0;
+}
+
+/* The entry of seen under key; made with zeroes when there is none. NULL when there is no room. */
+static struct seen_value *at_seen(const struct seen_key *key)
+{
+	static const struct seen_value zero = {};
+	struct seen_value *value = bpf_map_lookup_elem(&seen, key);
+
+	if (value)
+		return value;
+	bpf_map_update_elem(&seen, key, &zero, BPF_NOEXIST);
+	value = bpf_map_lookup_elem(&seen, key);
+	if (!value)
+		count(MAP_FULL_SEEN);
+	return value;
+}
+
+/* The entry of total under key; made with zeroes when there is none. NULL when there is no room. */
+static __u64 *at_total(const __u32 *key)
+{
+	static const __u64 zero = {};
+	__u64 *value = bpf_map_lookup_elem(&total, key);
+
+	if (value)
+		return value;
+	bpf_map_update_elem(&total, key, &zero, BPF_NOEXIST);
+	value = bpf_map_lookup_elem(&total, key);
+	if (!value)
+		count(MAP_FULL_TOTAL);
+	return value;
+}
+
+/* The entry of one under key; made with zeroes when there is none. NULL when there is no room. */
+static __s64 *at_one(const __u32 *key)
+{
+	static const __s64 zero = {};
+	__s64 *value = bpf_map_lookup_elem(&one, key);
+
+	if (value)
+		return value;
+	bpf_map_update_elem(&one, key, &zero, BPF_NOEXIST);
+	value = bpf_map_lookup_elem(&one, key);
+	if (!value)
+		count(MAP_FULL_ONE);
+	return value;
+}
+
+/* tracepoint:syscalls:sys_enter_openat (maps.yaml:15): sys_enter_openat */
+SEC("?tracepoint/syscalls/sys_enter_openat")
+int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
+{
+	if (config.filter_on && !wanted())
+		return 0;
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct seen_key key = { .pid = pid_tgid >> 32 };
+	bpf_get_current_comm(key.name, sizeof(key.name));
+	struct seen_value *seen_entry = bpf_map_lookup_elem(&seen, &key);
+	__u32 before = seen_entry ? seen_entry->times : 0;
+	const char *filename = (void *)ctx->args[1];
+	if (seen_entry) {
+		struct seen_value *value = at_seen(&key);
+		if (value)
+			__sync_fetch_and_add(&value->times, 1);
+		struct seen_value *seen_entry2 = bpf_map_lookup_elem(&seen, &key);
+		if (seen_entry2)
+			seen_entry2->flags = 1;
+		else
+			count(ABSENT_SEEN);
+		if (seen_entry2)
+			read_user_string(seen_entry2->path, sizeof(seen_entry2->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
+		else
+			count(ABSENT_SEEN);
+	} else {
+		__u64 now = bpf_ktime_get_ns();
+		struct seen_value value2 = { .first = now, .times = 1 };
+		read_user_string(value2.path, sizeof(value2.path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
+		if (bpf_map_update_elem(&seen, &key, &value2, BPF_ANY))
+			count(MAP_FULL_SEEN);
+	}
+	__u64 key2 = (__u32)(__s32)ctx->args[0];
+	__u32 zero = 0;
+	struct large_value *value3 = bpf_map_lookup_elem(&large_value_scratch, &zero);
+	if (!value3)
+		return 0;
+	__builtin_memset(value3, 0, sizeof(*value3));
+	read_user_string(value3->path, sizeof(value3->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
+	value3->size = 4096;
+	if (bpf_map_update_elem(&large, &key2, value3, BPF_ANY))
+		count(MAP_FULL_LARGE);
+	__u32 key3 = 1;
+	__u64 *value4 = at_total(&key3);
+	if (value4)
+		__sync_fetch_and_add(value4, before);
+	__u32 key4 = (__u32)pid_tgid;
+	__s64 value5 = -1;
+	if (bpf_map_update_elem(&one, &key4, &value5, BPF_ANY))
+		count(MAP_FULL_ONE);
+	__s64 *value6 = at_one(&key4);
+	if (value6)
+		__sync_fetch_and_add(value6, (__u64)(__u16)ctx->args[3]);
+	if (before > 3) {
+		char comm[16] = {};
+		bpf_get_current_comm(comm, sizeof(comm));
+		if (__builtin_memcmp(comm, "bash", 5)) {
+			__u64 now2 = bpf_ktime_get_ns();
+			struct seen_value *seen_entry3 = bpf_map_lookup_elem(&seen, &key);
+			if (!seen_entry3) {
+				count(ABSENT_SEEN);
+				return 0;
+			}
+			__u64 *total_entry = bpf_map_lookup_elem(&total, &key3);
+			if (!total_entry) {
+				count(ABSENT_TOTAL);
+				return 0;
+			}
+			__s64 *one_entry = bpf_map_lookup_elem(&one, &key4);
+			count(PRODUCED_AGAIN);
+			struct again_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+			if (e) {
+				e->__id = 0;
+				e->__marks = 0;
+				e->pid = pid_tgid >> 32;
+				bpf_get_current_comm(e->comm, sizeof(e->comm));
+				e->age = now2 - seen_entry3->first;
+				e->times = seen_entry3->times;
+				e->__marks |= read_kernel_string(e->path, sizeof(e->path), seen_entry3->path, TRUNCATED_AGAIN_PATH, FAULTED_AGAIN_PATH);
+				e->total = *total_entry;
+				e->only = one_entry ? *one_entry : (-1);
+				__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
+				__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
+				submit(e, sizeof(*e));
+			} else {
+				count(RING_FULL_AGAIN);
+			}
+		}
+	}
+	if (before == 10)
+		bpf_map_delete_elem(&seen, &key);
+	return 0;
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * params: Constants of the loaded program.
+ *
+ * Made by ebpfgen from params.yaml; edit that, not this.
+ */
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "params.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* What is used of the kernel's types; CO-RE finds the members at load. */
+struct cgroup {
+	__s32 level;
+	struct kernfs_node *kn;
+} __attribute__((preserve_access_index));
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} __attribute__((preserve_access_index));
+
+struct kernfs_node {
+	__u64 id;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	struct css_set *cgroups;
+} __attribute__((preserve_access_index));
+
+struct trace_event_raw_sys_exit {
+	__s64 id;
+	__s64 ret;
+} __attribute__((preserve_access_index));
+
+struct cgroup___other { /* cgroup as other kernels have it */
+	__u64 ancestor_ids[1];
+	struct cgroup *ancestors[1];
+} __attribute__((preserve_access_index));
+
+/* Set by ebpfrun between open and load; the verifier drops what is switched off. */
+const volatile struct params_config config = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1048576);
+} events SEC(".maps");
+
+enum counter {
+	PRODUCED_RESULT,
+	RING_FULL_RESULT,
+	COUNTERS,
+};
+
+/* What was produced, and what was lost where. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Atomic, since an interrupt on this CPU may count in between. */
+static __always_inline void count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+enum { BY_PID = 1, BY_TID = 2, BY_UID = 4, BY_COMM = 8, BY_CGROUP = 16 };
+
+/* The id of the cgroup at that level below the root which a task is in or below; 0 when there is none. */
+static __always_inline __u64 cgroup_of(struct task_struct *task, __u32 level)
+{
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp), *ancestor = NULL;
+	__u64 id = 0;
+
+	if (BPF_CORE_READ(cgroup, level) < (int)level)
+		return 0;
+	if (bpf_core_field_exists(struct cgroup___other, ancestors)) { /* Linux 6.1 */
+		const void *ancestors = (void *)cgroup + bpf_core_field_offset(struct cgroup___other, ancestors);
+
+		bpf_probe_read_kernel(&ancestor, sizeof(ancestor), ancestors + level * sizeof(ancestor));
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		const void *ids = (void *)cgroup + bpf_core_field_offset(struct cgroup___other, ancestor_ids);
+
+		bpf_probe_read_kernel(&id, sizeof(id), ids + level * sizeof(id));
+	}
+	return id;
+}
+
+/* The common filters (--pid, --tid, --uid, --comm, --cgroup) applied to the current task. */
+static __noinline bool wanted(void)
+{
+	if (config.filter_on & BY_PID && bpf_get_current_pid_tgid() >> 32 != config.filter_pid)
+		return false;
+	if (config.filter_on & BY_TID && (__u32)bpf_get_current_pid_tgid() != config.filter_tid)
+		return false;
+	if (config.filter_on & BY_UID && (__u32)bpf_get_current_uid_gid() != config.filter_uid)
+		return false;
+	if (config.filter_on & BY_CGROUP) {
+		/* bpf_get_current_ancestor_cgroup_id came to tracing with Linux 5.15 only. */
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+		if (cgroup_of(task, config.filter_cgroup_level) != config.filter_cgroup)
+			return false;
+	}
+	if (config.filter_on & BY_COMM) {
+		char comm[16];
+
+		bpf_get_current_comm(comm, sizeof(comm));
+		for (int i = 0; i < sizeof(comm); i++) {
+			if (comm[i] != config.filter_comm[i])
+				return false;
+			if (!comm[i])
+				break;
+		}
+	}
+	return true;
+}
+
+/*
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
+ * few records that cross that mark, not by each one behind it.
+ */
+static __always_inline void submit(void *record, __u64 size)
+{
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+/* Whether two strings are the same; one of them ends within size. */
+static __always_inline bool same_text(const char *a, const volatile char *b, __u32 size)
+{
+	for (__u32 i = 0; i < size; i++) {
+		if (a[i] != b[i])
+			return false;
+		if (!a[i])
+			break;
+	}
+	return true;
+}
+
+/* tracepoint:raw_syscalls:sys_exit (params.yaml:15): sys_exit */
+SEC("?tracepoint/raw_syscalls/sys_exit")
+int sys_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	if (config.filter_on && !wanted())
+		return 0;
+	__s64 retval = ctx->ret;
+	if (config.failed && retval >= 0)
+		return 0;
+	__s64 id = ctx->id;
+	if (id > (__s64)config.least && id != config.filter_pid_) {
+		count(PRODUCED_RESULT);
+		struct result_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+		if (e) {
+			e->__id = 0;
+			e->__marks = 0;
+			e->value = retval;
+			submit(e, sizeof(*e));
+		} else {
+			count(RING_FULL_RESULT);
+		}
+	}
+	char comm[16];
+	bpf_get_current_comm(comm, sizeof(comm));
+	if (same_text(comm, config.program, 16))
+		return 0;
+	count(PRODUCED_RESULT);
+	struct result_event *e2 = bpf_ringbuf_reserve(&events, sizeof(*e2), 0);
+	if (e2) {
+		e2->__id = 0;
+		e2->__marks = 0;
+		e2->value = 0;
+		submit(e2, sizeof(*e2));
+	} else {
+		count(RING_FULL_RESULT);
+	}
+	return 0;
+}

@@ -1,0 +1,60 @@
+"""The generated texts of small specs, against the kernel made by hand. ``pytest --rewrite-goldens`` writes them anew; read the
+difference before committing it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import fake_kernel
+from ebpfgen import data, identity
+from ebpfgen.check import check
+from ebpfgen.emit import Emitted, Emitter, manifest_text
+from ebpfgen.loader import load
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES = sorted(path.name for path in GOLDEN.iterdir())
+
+
+def emitted(case: str) -> Emitted:
+    kernel = fake_kernel.kernel()
+    path = GOLDEN / case / f"{case}.yaml"
+    return Emitter(data.templates()).emit(check(load(path.read_bytes(), path.name), kernel), kernel.btf)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_texts_are_those_expected(case: str, rewrite_goldens: bool) -> None:
+    found = emitted(case)
+    texts = {f"{case}.bpf.c": found.bpf_c, f"{case}.h": found.header, "manifest.json": manifest_text(found.manifest)}
+    for name, text in texts.items():
+        path = GOLDEN / case / name
+        if rewrite_goldens:
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{path.name} has changed: see it with --rewrite-goldens"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_clang_has_nothing_to_say(case: str, tmp_path: Path) -> None:
+    """What the build lets pass (functions that one of several programs needs) is no matter here either."""
+    clang, _ = identity.tools()
+    if clang is None:
+        pytest.skip("clang is not installed")
+    found = emitted(case)
+    (tmp_path / f"{case}.bpf.c").write_text(found.bpf_c)
+    (tmp_path / f"{case}.h").write_text(found.header)
+    include = "/usr/include/x86_64-linux-gnu"
+    command = [clang, "-target", "bpf", "-D__TARGET_ARCH_x86", "-mcpu=v3", "-O2", "-g", "-Wall", "-Wextra", f"-I{include}"]
+    # Of libbpf's macros: they compare and name as they like.
+    quiet = ["-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-missing-field-initializers", "-Wno-unused-function"]
+    done = subprocess.run([*command, *quiet, "-c", f"{case}.bpf.c", "-o", "x.o"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert not done.stderr
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    for case in CASES:
+        first, second = emitted(case), emitted(case)
+        assert (first.bpf_c, first.header, first.cdef) == (second.bpf_c, second.header, second.cdef)
+        assert manifest_text(first.manifest) == manifest_text(second.manifest)

@@ -115,8 +115,10 @@ class _Function:
         self.taken: dict[str, int] = {}
         self.root = self.lines
         self.read: dict[str, str] = {}  # inputs that have a variable: C text → its name
-        inputs = Counter(n.c for n in walk((program.body, program.task, program.task)) if isinstance(n, ir.Input) and n.uses)
-        self.often = {c for c, times in inputs.items() if times > 1}
+        nodes = list(walk((program.body, program.task, program.task)))
+        inputs = Counter(n.c for n in nodes if isinstance(n, ir.Input))
+        builtins = Counter(n.name for n in nodes if isinstance(n, ir.Builtin))
+        self.often = {what for what, times in (inputs | builtins).items() if times > 1}
         self.others = set(whole.names.all) | {self.variable(n.name) for n in walk(program.body) if isinstance(n, ir.Let)}
         self.exit = "return 0;"
         self.span: ir.SpanInfo | None = None
@@ -235,6 +237,9 @@ class _Function:
                 self._span_end(s)
 
     def _let(self, name: str, value: ir.Expr) -> None:
+        if isinstance(value, ir.Input) and value.c in self.often and value.c not in self.read and self.lines is self.root:
+            self._read(value, self.variable(name))
+            return
         self.emit(f"{self.declare(value.type, self.variable(name))} = {self.value(value)};")
 
     def _where(self, condition: ir.Expr) -> None:
@@ -334,7 +339,10 @@ class _Function:
 
     def _number(self, value: ir.Expr) -> str:
         text = self.value(value)
-        return f"(__u64){_operand(text)}" if isinstance(value.type, ir.PtrT) else text
+        if not isinstance(value.type, ir.PtrT):
+            return text
+        bare = re.sub(r"^\((const )?(struct \w+|void|char) \*\)", "", text)  # what the context gives is cast once, not twice
+        return bare if _NUMBERS.fullmatch(bare) else f"(__u64){_operand(bare)}"
 
     def _struct(self, layout: StructLayout, values: list[tuple[Slot, ir.Expr]], base: str) -> str:
         """A variable of that layout: numbers in the initialiser (which zeroes the rest), the others stored after it."""
@@ -564,18 +572,25 @@ class _Function:
     def _input(self, v: ir.Input) -> str:
         """Something of the context. What is asked for in several places is read once: clang would keep its address for all of
         them, and the verifier refuses any address within the context but those in the reading instruction itself."""
+        if v.c not in self.often or isinstance(v.type, ir.PlaceT):
+            return self._spelled(v)
+        if v.c not in self.read:
+            name = self.fresh(self.variable(v.name.rpartition(".")[2]))
+            self.others.add(name)
+            self._read(v, name)
+        return self.read[v.c]
+
+    def _spelled(self, v: ir.Input) -> str:
         for struct, member in v.uses:
             self.whole.types.member(struct, member)
         if isinstance(v.type, ir.PtrT) and v.type.target:
             self.whole.types.pointer(v.type.target)
-        text = self.whole.types.respelled(v.c, v.type)
-        if v.c not in self.often or isinstance(v.type, ir.PlaceT):
-            return text
-        if v.c not in self.read:
-            name = self.read[v.c] = self.fresh(self.variable(v.name.rpartition(".")[2]))
-            self.others.add(name)
-            self.root.append(f"{self.declare(v.type, name)} = {text};")
-        return self.read[v.c]
+        return self.whole.types.respelled(v.c, v.type)
+
+    def _read(self, v: ir.Input, name: str) -> None:
+        """Makes the variable ``name`` that holds it from here on."""
+        self.read[v.c] = name
+        self.root.append(f"{self.declare(v.type, name)} = {self._spelled(v)};")
 
     def _stored(self, kind: ir.Type, c: str) -> str:
         return f"({self.pointer_type(kind)}){c}" if isinstance(kind, ir.PtrT) else c
@@ -592,12 +607,12 @@ class _Function:
             return f"{_operand(self._as(v.left, v.type))} {v.op} {self._shift_count(v.right)}"
         left, right = self._sides(v, v.type)
         if v.op in ("/", "%") and not isinstance(v.right, ir.Const):
-            divisor = self.once(("divisor", v.right), "__u64", "divisor", right)
-            return f"({divisor} ? {_operand(left)} {v.op} {divisor} : 0)"
+            divisor = right if right.isidentifier() else self.once(("divisor", v.right), "__u64", "divisor", right)
+            return f"{divisor} ? {_operand(left)} {v.op} {divisor} : 0"
         if v.op in ("/", "%") and v.type.signed:
             # BPF before v4 has no signed division: divide the magnitude.
             signed = self.once(("signed", v.left), "__s64", "signed_value", left)
-            return f"({signed} < 0 ? -(__s64)(-(__u64){signed} {v.op} {right}) : (__s64)((__u64){signed} {v.op} {right}))"
+            return f"{signed} < 0 ? -(__s64)(-(__u64){signed} {v.op} {right}) : (__s64)((__u64){signed} {v.op} {right})"
         return f"{_operand(left)} {v.op} {_operand(right)}"
 
     def _sides(self, v: ir.Binary, kind: ir.IntT) -> tuple[str, str]:
@@ -611,7 +626,8 @@ class _Function:
     def _shift_count(self, count: ir.Expr) -> str:
         """C leaves open what a shift by 64 bits or more does; the processors take the count modulo 64."""
         text = _operand(self.value(count))
-        return text if isinstance(count, ir.Const) else f"({text} & 63)"
+        masked = isinstance(count, ir.Binary) and count.op == "&" and isinstance(count.right, ir.Const) and count.right.value < 64
+        return text if masked or isinstance(count, ir.Const) else f"({text} & 63)"
 
     def _comparison(self, v: ir.Binary) -> str:
         left, right = self.value(v.left), self.value(v.right)
@@ -656,7 +672,7 @@ class _Function:
         with self.captured() as no_lines:
             no = self._arm(v.no, v.type)
         if not yes_lines and not no_lines:
-            return f"({_operand(condition)} ? {_operand(yes)} : {_operand(no)})"
+            return f"{_side(condition)} ? {_operand(yes)} : {_operand(no)}"
         name = self.fresh("chosen")
         self.emit(f"{self.declare(v.type, name)};")
         self.block(f"if ({condition})", [*yes_lines, f"{name} = {yes};"], [*no_lines, f"{name} = {no};"])
@@ -678,7 +694,7 @@ class _Function:
             with self.captured() as lines:
                 default = self._arm(v.default, v.type)
             if not lines:
-                return f"({entry} ? {stored} : {_operand(default)})"
+                return f"{entry} ? {stored} : {_operand(default)}"
             name = self.fresh("chosen")
             self.emit(f"{self.declare(v.type, name)};")
             self.block(f"if ({entry})", [f"{name} = {stored};"], [*lines, f"{name} = {default};"])
@@ -704,13 +720,14 @@ class _Function:
             cast = f"({self.declare(v.type, '').strip()})" if isinstance(v.type, ir.IntT) and v.type.signed else ""
             return f"{cast}{macro}({self._based(v)}, {_path(v.steps)})"
         if pointer.trusted:
-            return f"{_operand(self.value(v.base))}->{_path(v.steps)}"
+            return f"{_primary(self.value(v.base))}->{_path(v.steps)}"
         root, segments = self._chain(v)
         macro = "BPF_CORE_READ_USER" if pointer.space == "user" else "BPF_CORE_READ"
         return f"{macro}({root}, {', '.join(segments)})"
 
     def _based(self, v: ir.Load) -> str:
-        return self.once(("pointer", v.base), self.declare(v.base.type, "").rstrip() + " ", "base", self.value(v.base))
+        text = self.value(v.base)
+        return text if text.isidentifier() else self.once(("pointer", v.base), self.declare(v.base.type, "").rstrip(), "base", text)
 
     def _chain(self, v: ir.Load) -> tuple[str, list[str]]:
         """The root pointer and the segments that BPF_CORE_READ follows."""
@@ -753,7 +770,7 @@ class _Function:
         self.whole.types.steps(v.steps)
         base = self.value(v.base)
         array = isinstance(v.type, ir.PlaceT) and v.type.array
-        return f"{'' if array else '&'}{_operand(base)}->{_path(v.steps)}"
+        return f"{'' if array else '&'}{_primary(base)}->{_path(v.steps)}"
 
     def _follow(self, v: ir.Follow) -> str:
         pointer = self.value(v.pointer)
@@ -784,7 +801,7 @@ class _Function:
         text = self._arm(v.options[-1], v.type)
         for option, fields in reversed(list(zip(v.options[:-1], v.fields[:-1], strict=True))):
             telling = tuple(f for f in fields if f not in common)
-            text = f"({self._exists(telling or fields)} ? {_operand(self._arm(option, v.type))} : {_operand(text)})"
+            text = f"{self._exists(telling or fields)} ? {_operand(self._arm(option, v.type))} : {_operand(text)}"
         return text
 
     # Builtins and functions
@@ -823,6 +840,8 @@ class _Function:
                 return f"{self._started()} - {self._span_started()}"
             case "started":
                 return self._span_started()
+            case "cpu" if "cpu" in self.often:
+                return self.once(("builtin", "cpu"), "__u32", "cpu", "bpf_get_smp_processor_id()")
             case "cpu":
                 return "bpf_get_smp_processor_id()"
             case "wanted":
@@ -968,7 +987,7 @@ class _Function:
             self.emit(f"bpf_get_current_comm({to}, sizeof({to}));")
         else:
             self._core_path(["comm"])
-            self.emit(f"bpf_probe_read_kernel({to}, sizeof({to}), {_operand(self._task())}->comm);")
+            self.emit(f"bpf_probe_read_kernel({to}, sizeof({to}), {_primary(self._task())}->comm);")
 
     # Stores
 
@@ -1126,17 +1145,19 @@ def _constant(v: ir.Const) -> str:
     if v.name:
         return f"{v.value} /* {v.name} */"
     if v.value >= 2**63:
-        return f"{v.value}ULL"
+        return f"{v.value:#x}ULL"
     if v.value == -(2**63):
         return "(-9223372036854775807LL - 1)"  # the number alone, before its sign, fits no signed type
     return str(v.value) if abs(v.value) < 2**31 else f"{v.value}LL"
 
 
+_NUMBERS = re.compile(r"ctx\[\d+\]|ctx->args\[\d+\]|PT_REGS_\w+\(ctx\)")
+"""What the context gives as 64 bits without sign."""
+
+
 def _is_simple(line: str) -> bool:
     """One statement that needs no braces and declares nothing."""
-    return line.endswith(";") and not line.startswith(
-        ("\t", "if ", "}", "struct ", "char ", "bool ", "long ", "const ", "__u", "__s")
-    )
+    return line.endswith(";") and not re.match(r"\t|if |\}|(struct|char|bool|long|const|__[us]\d+) ", line)
 
 
 def _side(text: str) -> str:
@@ -1153,7 +1174,7 @@ def _is_atom(text: str) -> bool:
 
 def _operand(text: str) -> str:
     """``text`` in parentheses unless it binds tighter than any operator next to it could."""
-    if _is_atom(text.lstrip("!~")) or text.endswith("*/") and text.split(" ")[0].lstrip("-").isdigit():
+    if _is_atom(text.lstrip("!~")) or (text.endswith("*/") and text.split(" ")[0].lstrip("-").isdigit()):
         return text
     depth = 0
     for i, c in enumerate(text):
@@ -1161,9 +1182,18 @@ def _operand(text: str) -> str:
         depth -= c in ")]}"
         if depth == 0 and c in " <>=!&|+-*/%^?~" and not text.startswith("->", i) and not (c == ">" and text[i - 1 : i] == "-"):
             return f"({text})"
-        if depth == 0 and c == ")" and i + 1 < len(text) and text[0] == "(" and not text.startswith(("->", ".", "["), i + 1):
-            return f"({text})"  # a cast
     return text
+
+
+def _primary(text: str) -> str:
+    """``text`` in parentheses unless -> can stand behind it."""
+    depth = 0
+    for i, c in enumerate(text):
+        depth += c in "([{"
+        depth -= c in ")]}"
+        if depth == 0 and text[0] == "(" and i + 1 < len(text) and not text.startswith(("->", ".", "["), i + 1):
+            return f"({text})"  # a cast
+    return _operand(text)
 
 
 def _path(steps: tuple[ir.Step, ...]) -> str:

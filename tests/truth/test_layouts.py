@@ -1,4 +1,4 @@
-"""One layout: what the manifest says of a record is what cffi computes from the same C declaration, and what the decoder unpacks."""
+"""One layout: what the manifest says of a record is what cffi computes from the C declaration."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ def test_manifest_and_cffi_agree(name: str, artefact: Callable[[str], Path]) -> 
             assert ffi.offsetof(struct, field["name"]) == field["offset"], field
             assert ffi.sizeof(dict(ffi.typeof(struct).fields)[field["name"]].type) == field["size"], field
             seen += 1
-    for metric in manifest["metrics"]:
-        for part in ("key", "value"):
-            layout, struct = metric[part], f"struct {metric['name']}_{part}"
-            if layout is None or len(layout["fields"]) == 1:
-                continue
-            assert ffi.sizeof(struct) == layout["size"]
-            for field in layout["fields"]:
-                assert ffi.offsetof(struct, field["name"]) == field["offset"], field
-                seen += 1
+    records = [(part, metric[part]) for metric in manifest["metrics"] for part in ("key", "value") if metric[part]]
+    for part, layout in records:
+        if len(layout["fields"]) == 1:
+            continue  # a number, no struct
+        # Metrics with the same labels share one struct, which has the name of the first.
+        owner = next(m["name"] for m in manifest["metrics"] if m[part] == layout)
+        for field in layout["fields"]:
+            assert ffi.offsetof(f"struct {owner}_{part}", field["name"]) == field["offset"], field
+            seen += 1
+        assert ffi.sizeof(f"struct {owner}_{part}") == layout["size"]
     if manifest["config"]:
         struct = f"struct {name}_config"
         assert ffi.sizeof(struct) == manifest["config"]["size"]

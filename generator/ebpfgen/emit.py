@@ -22,6 +22,8 @@ from .typer import BASIC
 
 MANIFEST_SCHEMA = 1
 FILTERS = ("pid", "tid", "uid", "comm", "cgroup")
+PREEMPTIBLE = ("uprobe", "uretprobe")
+"""Kinds whose programs the kernel may interrupt in favour of another thread that runs the same program."""
 _U32 = FieldType("u32", "", "int", "__u32", 4, 4)
 _U64 = FieldType("u64", "", "int", "__u64", 8, 8)
 _I64 = FieldType("i64", "", "int", "__s64", 8, 8, True)
@@ -215,6 +217,7 @@ def _bpf_data(
             "sixth": "PT_REGS_PARM6" in text,
             "registers": any(p.context == "struct pt_regs" for p in checked.programs),
             "byte_order": "bpf_ntoh" in text or "bpf_hton" in text or "bpf_be64" in text,
+            "preempt": any(p.kind in PREEMPTIBLE for p in checked.programs),
             "wanted": "wanted" in helpers,
             "wanted_task": "wanted_task" in helpers,
             "submit": "submit" in helpers,
@@ -241,21 +244,23 @@ def _bpf_data(
 
 
 def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The programs, and the functions that several of them share because they do the same."""
+    """The programs, and the functions that they call: those that several share because they do the same, and what must not be
+    preempted."""
     same: dict[tuple[str, ...], list[ir.Program]] = {}
     for p, lines in zip(checked.programs, bodies, strict=True):
         same.setdefault((p.probe, p.context, *lines), []).append(p)
     shared: list[dict[str, Any]] = []
     called: dict[str, str] = {}
     for (probe, context, *lines), programs in same.items():
-        if len(programs) > 1 and len(lines) > 2:
+        if (len(programs) > 1 and len(lines) > 2) or programs[0].kind in PREEMPTIBLE:
             taken = checked.names.all | {p.name for p in checked.programs} | set(called.values())
             name = cnames.program(probe.replace(".", "_"), taken)
-            shared.append({"name": name, "context": context, "lines": lines, "probe": probe})
+            comment = f"{probe}, wherever it is attached." if len(programs) > 1 else probe
+            shared.append({"name": name, "context": context, "lines": lines, "comment": comment})
             called |= {p.name: name for p in programs}
     found = []
     for p, body in zip(checked.programs, bodies, strict=True):
-        lines = [f"return {called[p.name]}(ctx);"] if p.name in called else body
+        lines = _calling(p, called[p.name]) if p.name in called else body
         found.append(
             {
                 "text": c_comment(p.text),
@@ -268,6 +273,13 @@ def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[di
             }
         )
     return found, shared
+
+
+def _calling(program: ir.Program, function: str) -> list[str]:
+    if program.kind not in PREEMPTIBLE:
+        return [f"return {function}(ctx);"]
+    disable, enable = ([f"if ({name})", f"\t{name}();"] for name in ("bpf_preempt_disable", "bpf_preempt_enable"))
+    return [*disable, f"{function}(ctx);", *enable, "return 0;"]
 
 
 def _fixed_record(program: ir.Program) -> dict[str, Any]:

@@ -16,9 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ebpfgen import freshness, identity
+
 ROOT = Path(__file__).parents[2]
 EBPFGEN = str(Path(sys.executable).with_name("ebpfgen"))
 EBPFRUN = str(Path(sys.executable).with_name("ebpfrun"))
+CLANG = identity.tools()[0] or "clang"
 LONGEST = 60.0  # seconds; a limit for what hangs, not a measure
 
 SPEC, USAGE, MACHINE, BUG, NOT_FOUND = 1, 2, 3, 70, 127
@@ -85,13 +88,11 @@ def build(*paths: Path, out: Path, **more: Any) -> None:
 
 def reseal(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Changes a manifest as somebody would who knows how it is made: what is wrong with it then is its content alone."""
-    from ebpfgen.freshness import sealed
-
     path = folder / "manifest.json"
     manifest = json.loads(path.read_bytes())
     del manifest["digest"]
     change(manifest)
-    path.write_bytes(sealed(json.dumps(manifest, indent=1, ensure_ascii=False).encode()))
+    path.write_bytes(freshness.sealed(json.dumps(manifest, indent=1, ensure_ascii=False).encode()))
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .commands import EBPFGEN, MACHINE, ROOT, SPEC, Done, build, one_message, rubbish, run, spec, tree
+from .commands import CLANG, EBPFGEN, EBPFRUN, MACHINE, ROOT, SPEC, Done, build, one_message, rubbish, run, spec, started, tree
 
 SETTINGS: dict[str, dict[str, str]] = {
     "C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -142,7 +145,7 @@ def test_an_edited_generator(edit: Callable[[Path], None], home: Path) -> None:
 
 def test_another_compiler(home: Path) -> None:
     clang = home / "clang"
-    clang.write_text('#!/bin/sh\nexec clang-19 "$@"\n')
+    clang.write_text(f'#!/bin/sh\nexec {CLANG} "$@"\n')
     clang.chmod(0o755)
     assert not current(home, env={"CLANG": str(clang)})
     assert rebuilt(home, env={"CLANG": str(clang)})
@@ -161,8 +164,6 @@ def test_another_kernel(home: Path, captured: Path) -> None:
 
 
 def _with_another_fingerprint(data: bytes) -> bytes:
-    import hashlib
-
     first, _, body = data.split(b"\n", 2)
     head, _, sections = body.partition(b"\n")
     body = json.dumps({**json.loads(head), "fingerprint": "another"}).encode() + b"\n" + sections
@@ -211,8 +212,6 @@ def test_a_mistake_of_our_own_with_one_spec_leaves_the_others(tmp_path: Path) ->
 
 def test_two_builds_of_one_spec_at_once(tmp_path: Path) -> None:
     """Each leaves the whole, and neither takes the other's folder for rubbish."""
-    import subprocess
-
     path = spec(tmp_path)
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}  # empty: both compile the driver, too
     command = [EBPFGEN, "build", str(path), "--out", str(tmp_path / "out"), "--force", "--quiet"]
@@ -237,16 +236,12 @@ def test_check_of_what_was_never_built(tmp_path: Path) -> None:
 @pytest.mark.root
 @pytest.mark.kernel
 def test_an_artefact_is_replaced_while_it_runs(home: Path) -> None:
-    from .commands import EBPFRUN, started
-
     with started(EBPFRUN, "build/call", "--pid", str(os.getpid()), "--sink", "jsonl:-", cwd=home) as tracer:
         tracer.wait_for("attached")
         path = home / "specs/call.yaml"
         path.write_text(path.read_text().replace("{time: timestamp, pid: pid, comm: comm}", "{pid: pid}"))
         assert rebuilt(home)
         os.getppid()
-        import signal
-
         done = tracer.end(signal.SIGTERM)
     assert done.status == 0, done.err
     assert [sorted(json.loads(line)) for line in done.out.splitlines()] == [["comm", "event", "pid", "time"]]
@@ -256,8 +251,6 @@ def test_an_artefact_is_replaced_while_it_runs(home: Path) -> None:
 @pytest.mark.kernel
 def test_runs_that_begin_while_it_is_replaced(home: Path) -> None:
     """A run finds the old or the new one, at any moment."""
-    from .commands import EBPFRUN, started
-
     (home / "loop.sh").write_text(f"while [ ! -e stop ]; do {EBPFGEN} build specs --force --quiet || exit 1; done\n")
     with started("bash", "loop.sh", cwd=home) as builder:
         for _ in range(6):
@@ -337,8 +330,11 @@ def test_a_cache_of_rubbish(home: Path, tmp_path: Path) -> None:
 
 
 TOOLS: dict[str, tuple[str, str]] = {
-    "no clang": ("mount -t tmpfs tmpfs /usr/lib/llvm-19/bin", "apt install clang-19"),
-    "no bpftool": ("mount --bind /dev/null /usr/sbin/bpftool", "apt install bpftool"),
+    "no clang": ("export PATH=/nowhere CLANG=", "clang is not installed; on Debian: apt install clang"),
+    "no bpftool": (
+        "mount --bind /dev/null $(PATH=$PATH:/usr/sbin command -v bpftool)",
+        "bpftool is not installed; on Debian: apt install bpftool",
+    ),
     "no libbpf headers": ("mount -t tmpfs tmpfs /usr/include/bpf", "apt install libbpf-dev"),
     "no kernel headers": ("mount -t tmpfs tmpfs /usr/include/linux", "apt install linux-libc-dev"),
     "a clang that fails": ("export CLANG=/bin/false", "false failed with status 1: it said nothing"),

@@ -16,6 +16,8 @@ import pytest
 
 from .commands import CLANG, EBPFGEN, EBPFRUN, MACHINE, ROOT, SPEC, Done, build, one_message, rubbish, run, spec, started, tree
 
+pytestmark = pytest.mark.root  # tracepoints of the running kernel are root's to see
+
 SETTINGS: dict[str, dict[str, str]] = {
     "C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "another locale": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu"},
@@ -153,7 +155,6 @@ def test_another_compiler(home: Path) -> None:
     assert not current(home)
 
 
-@pytest.mark.root
 def test_another_kernel(home: Path, captured: Path) -> None:
     shutil.copy(captured, home / "kernel")
     assert rebuilt(home, "--kernel", "kernel") is False  # the same kernel, in a file
@@ -233,7 +234,6 @@ def test_check_of_what_was_never_built(tmp_path: Path) -> None:
 # --- replacing ---
 
 
-@pytest.mark.root
 @pytest.mark.kernel
 def test_an_artefact_is_replaced_while_it_runs(home: Path) -> None:
     with started(EBPFRUN, "build/call", "--pid", str(os.getpid()), "--sink", "jsonl:-", cwd=home) as tracer:
@@ -247,7 +247,6 @@ def test_an_artefact_is_replaced_while_it_runs(home: Path) -> None:
     assert [sorted(json.loads(line)) for line in done.out.splitlines()] == [["comm", "event", "pid", "time"]]
 
 
-@pytest.mark.root
 @pytest.mark.kernel
 def test_runs_that_begin_while_it_is_replaced(home: Path) -> None:
     """A run finds the old or the new one, at any moment."""
@@ -270,7 +269,6 @@ def test_a_folder_that_may_not_be_written(home: Path) -> None:
     one_message(done, MACHINE, "ebpfgen: /sys/kernel/.call.")
 
 
-@pytest.mark.root
 def test_a_read_only_and_a_full_disk(home: Path) -> None:
     for options, words in (
         ("ro", "Read-only file system"),
@@ -285,7 +283,6 @@ def test_a_read_only_and_a_full_disk(home: Path) -> None:
         assert done.out.split() in (["full"], ["full", "full/out"])
 
 
-@pytest.mark.root
 def test_a_full_disk_keeps_the_artefact(home: Path) -> None:
     before = tree(home / "build")
     room = sum(p.stat().st_blocks * 512 for p in (home / "build").rglob("*")) + 65536
@@ -301,7 +298,6 @@ def test_a_full_disk_keeps_the_artefact(home: Path) -> None:
     assert not rubbish(home / "build")
 
 
-@pytest.mark.root
 def test_a_full_disk_of_the_cache_is_no_matter_or_is_named(home: Path) -> None:
     line = f"mount -t tmpfs -o size=4k tmpfs full; XDG_CACHE_HOME=$PWD/full {EBPFGEN} build specs --out out --quiet"
     (home / "full").mkdir()
@@ -344,7 +340,6 @@ TOOLS: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.root
 @pytest.mark.parametrize("lack", TOOLS)
 def test_tools_that_are_missing_or_broken(lack: str, home: Path) -> None:
     for name, text in {"killed": "#!/bin/sh\nkill -SEGV $$\n", "none": "\x7fELF", "nobpf": NO_BPF}.items():
@@ -365,7 +360,6 @@ exit 1
 """
 
 
-@pytest.mark.root
 def test_what_the_machine_lacks_is_told_once(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         spec(tmp_path / "specs", name)

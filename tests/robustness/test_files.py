@@ -23,6 +23,8 @@ from .commands import (
     tree,
 )
 
+pytestmark = pytest.mark.root  # tracepoints of the running kernel are root's to see
+
 GOOD = CALL.format(name="call", summary="Calls.", probe="p", on="tracepoint:syscalls:sys_enter_getppid").encode()
 
 
@@ -115,7 +117,6 @@ def test_check_says_the_same_of_all_of_them_in_one_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["broken", "100 MB", "a missing tracepoint"])
-@pytest.mark.root
 def test_a_run_of_a_bad_spec_says_the_same_and_leaves_the_earlier_artefact(name: str, home: Path) -> None:
     content, words = BAD[name]
     path = home / "specs" / "call.yaml"

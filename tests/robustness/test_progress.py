@@ -14,6 +14,8 @@ import pytest
 
 from .commands import EBPFGEN, LONGEST, run, spec
 
+pytestmark = pytest.mark.root  # tracepoints of the running kernel are root's to see
+
 
 def on_a_terminal(*command: str, columns: int, cwd: Path, stdout: int | None = None) -> bytes:
     """What a command writes to a terminal of that width. Its standard output goes there, too, if not elsewhere."""

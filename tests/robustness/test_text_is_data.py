@@ -10,6 +10,8 @@ import pytest
 
 from .commands import EBPFGEN, EBPFRUN, OUR_PROGRAMS, SPEC, TRACEPOINT, build, one_message, run
 
+pytestmark = pytest.mark.root  # tracepoints of the running kernel are root's to see
+
 EVIL = r""""; system("touch pwned"); //*/ /* \ ??/ ' $(touch pwned) `touch pwned` %s %n %(x)s {x} {{ 7*7 }} {% raw %} {# c"""
 EVIL += r""" \" """ + "'''" + ' """ ' + r"\x22 é …"
 QUOTED = json.dumps(EVIL, ensure_ascii=False)  # YAML's double quotes read what JSON's write
@@ -37,7 +39,6 @@ probes:
 """
 
 
-@pytest.mark.root
 @pytest.mark.kernel
 def test_hostile_text_in_every_field_of_text(tmp_path: Path) -> None:
     (tmp_path / "evil.yaml").write_text(EVERYWHERE, encoding="utf-8")
@@ -94,7 +95,6 @@ def test_hostile_text_where_a_word_belongs(field: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["binary", "symbol", "function", "software"])
-@pytest.mark.root
 @pytest.mark.kernel
 def test_hostile_text_in_attach_points(place: str, tmp_path: Path) -> None:
     """Where the kernel is asked, or a file that may have any name, the words are data all the same."""

@@ -34,6 +34,12 @@ def header_constants() -> dict[str, int]:
     return {**_OPEN_EXTRA, **table, "S_IFMT": stat.S_IFMT(0o777777)}
 
 
+def flags(word: str, machine: str) -> dict[int, str]:
+    """The names of the bits of ``flags:word`` on that machine."""
+    return FLAGS[word] | (_OPEN_ON_ARM if word == "open" and machine == "aarch64" else {})
+
+
+_OPEN_ON_ARM = {0o40000: "O_DIRECTORY", 0o100000: "O_NOFOLLOW", 0o200000: "O_DIRECT", 0o400000: "O_LARGEFILE"}
 FLAGS: dict[str, dict[int, str]] = {
     "open": {
         0o1: "O_WRONLY",

@@ -9,7 +9,7 @@ import os.path
 
 from . import expr, fieldtypes, ir, model
 from .btf_index import ENUM, ENUM64
-from .constants import FLAGS
+from .constants import FLAGS, flags
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .kernel import Kernel
@@ -219,7 +219,7 @@ def tables(kinds: list[tuple[FieldType, model.At]], kernel: Kernel, problems: li
         if kind.word == "syscall":
             found[key] = {str(n): name for n, name in sorted(kernel.syscalls().items())}
         elif kind.word == "flags" and kind.arg in FLAGS:
-            found[key] = {str(bit): name for bit, name in FLAGS[kind.arg].items()}
+            found[key] = {str(bit): name for bit, name in flags(kind.arg, kernel.machine).items()}
         elif kind.word in ("enum", "flags"):
             enum = next((e for n in kind.arg.split("|") if (e := kernel.enum(n))), None)
             if enum is None:

@@ -108,21 +108,24 @@ class Cgroup:
             path.rmdir()
 
 
+Artefact = Callable[[str | Path], Path]
 Trace = Callable[..., AbstractContextManager[Traced]]
 
 
 @pytest.fixture(scope="session")
-def artefact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """``artefact(name)``: the folder of a shipped spec's artefact, built when it is first asked for."""
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
+    """``artefact(name)``: the folder of a shipped spec's artefact, built when it is first asked for. A path is another spec's."""
     built = os.environ.get("EBPFGEN_TEST_ARTEFACTS")  # a folder that has them: guests of the kernel lab build nothing
     out = Path(built) if built else tmp_path_factory.mktemp("artefacts")
 
-    def build(name: str) -> Path:
-        if not (out / name).exists():
-            command = [sys.executable, "-m", "ebpfgen.cli", "build", str(ROOT / "specs" / f"{name}.yaml"), "--out", str(out)]
+    def build(spec: str | Path) -> Path:
+        source = ROOT / "specs" / f"{spec}.yaml" if isinstance(spec, str) else spec
+        folder = out / source.stem
+        if not folder.exists():
+            command = [sys.executable, "-m", "ebpfgen.cli", "build", str(source), "--out", str(out)]
             done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
-        return out / name
+        return folder
 
     return build
 
@@ -147,12 +150,12 @@ def python(tmp_path: Path) -> Iterator[Callable[[str], Workload]]:
 
 
 @pytest.fixture
-def trace(artefact: Callable[[str], Path], tmp_path: Path) -> Trace:
+def trace(artefact: Artefact, tmp_path: Path) -> Trace:
     """``trace(spec, *options)``: see above. With ``-c`` among the options the block's end waits for the command's."""
     runs = 0
 
     @contextmanager
-    def run(spec: str, *options: object) -> Iterator[Traced]:
+    def run(spec: str | Path, *options: object) -> Iterator[Traced]:
         nonlocal runs
         runs += 1
         sink = tmp_path / f"rows-{runs}.jsonl"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 FIXED = frozenset({
-    "events", "counters", "config", "count", "wanted", "wanted_task", "submit", "ip_of_v4", "log2_of", "same_text", "read_argv",
+    "events", "counters", "config", "count", "wanted", "wanted_task", "submit", "ip_of_v4", "log2_of", "same_text", "read_argv", "there",
     "read_kernel_string", "read_user_string", "read_kernel_bytes", "read_user_bytes",
 })  # fmt: skip
 """What the templates define."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST = 60.0  # seconds to wait for what does not come; a limit, not a measure
@@ -25,12 +30,6 @@ def wait_until_asleep(pid: int) -> None:
     wait_until(lambda: not Path(f"/proc/{pid}/syscall").read_text().startswith("running"))
 
 
-def switches(pid: int) -> int:
-    """How often the process, which sleeps now and has one thread, was taken off a CPU."""
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
-
-
 def network_namespace(pid: int) -> int:
     return Path(f"/proc/{pid}/ns/net").stat().st_ino
 
@@ -50,3 +49,56 @@ def listening_port(pid: int) -> int:
     """The one port at which the process's network namespace listens."""
     (port,) = {here for here, _, state in _sockets(pid) if state == "0A"}
     return port
+
+
+TRACING = Path("/sys/kernel/tracing")
+WAKEUP = re.compile(r" sched_wakeup(?:_new)?: comm=.* pid=(\d+) prio=")
+SWITCH = re.compile(r" sched_switch: .* prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==> .* next_pid=(\d+) ")
+
+
+class Schedule:
+    """The kernel's own record of what it did with a process and its children, from ftrace."""
+
+    def __init__(self, instance: Path) -> None:
+        self._instance = instance
+
+    def waits(self) -> Counter[int]:
+        """How often each of them was put on a CPU after it had been woken, made, or put aside while it could run."""
+        lost = [stats.read_text() for stats in self._instance.glob("per_cpu/cpu*/stats")]
+        assert all("overrun: 0\n" in stats for stats in lost), lost
+        ready: set[int] = set()
+        count: Counter[int] = Counter()
+        for line in (self._instance / "trace").read_text().splitlines():
+            if woken := WAKEUP.search(line):
+                ready.add(int(woken[1]))
+            elif switched := SWITCH.search(line):
+                if switched[2] in ("R", "R+"):
+                    ready.add(int(switched[1]))
+                if int(switched[3]) in ready:
+                    ready.remove(int(switched[3]))
+                    count[int(switched[3])] += 1
+        del count[0]  # the CPUs' idle threads
+        return count
+
+
+@contextmanager
+def schedule(pid: int) -> Iterator[Schedule]:
+    """Records what becomes of a process, asleep now, and of its children. Not /proc/PID/status: it counts switches too, but a virtual
+    machine's kernel may make some that its tracepoints do not show."""
+    if not (TRACING / "events").is_dir():
+        subprocess.run(["mount", "-t", "tracefs", "tracefs", str(TRACING)], check=True)
+    instance = TRACING / "instances" / f"ebpfgen-test-{os.getpid()}"
+    instance.mkdir()
+    try:
+        for file, text in (
+            ("trace_clock", "mono"),
+            ("buffer_size_kb", "4096"),
+            ("options/event-fork", "1"),
+            ("set_event_pid", str(pid)),
+        ):
+            (instance / file).write_text(text)
+        for event in ("sched_wakeup", "sched_wakeup_new", "sched_switch"):
+            (instance / "events" / "sched" / event / "enable").write_text("1")
+        yield Schedule(instance)
+    finally:
+        instance.rmdir()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from . import __version__, cnames, ir
 from .btf import Btf
 from .fieldtypes import FieldType
 from .kernel import TracepointField
+from .kernel_style import WIDEST
 from .layout import StructLayout, lay_out
 from .lower import Lowerer, c_comment, c_of, is_plain, scratch_name
 from .typer import BASIC
@@ -211,7 +213,7 @@ def _bpf_data(
     buffers = [s for s in ("kernel", "user") if f"read_{s}_bytes" in helpers]
     return {
         "name": checked.spec.name,
-        "summary": c_comment(checked.spec.summary),
+        "title": "\n * ".join(textwrap.wrap(c_comment(f"{checked.spec.name}: {checked.spec.summary}"), WIDEST - 4)),
         "file": _file(checked),
         "uses": {
             "sixth": "PT_REGS_PARM6" in text,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from . import btf, cnames, ir
+from . import btf, cnames, ir, kernel_style
 from .bodies import walk
 from .cdecl import OTHER, TypeDeclarations
 from .fieldtypes import LONGEST_STRING, FieldType
@@ -103,7 +103,7 @@ class Lowerer:
 
     def program(self, program: ir.Program) -> list[str]:
         """The body of the program's function, without its braces."""
-        return _Function(self, program).lower()
+        return kernel_style.lay_out(_Function(self, program).lower())
 
 
 class _Function:

@@ -210,16 +210,27 @@ static __always_inline void add_to_opens(__u64 amount)
 SEC("?tp_btf/block_rq_issue")
 int request_block_rq_issue(__u64 *ctx)
 {
+	struct request *rq;
+	struct gendisk *disk;
+	bool first;
+	struct requests_key key;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct request *rq = (struct request *)ctx[0];
-	struct gendisk *disk = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) ? rq->q->disk : BPF_CORE_READ((struct request___other *)rq, rq_disk);
-	bool first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) && bpf_core_field_exists(struct gendisk, disk_name);
-	struct requests_key key = { .disk = (__u32)disk->first_minor, .old = bpf_core_field_exists(struct request___other, rq_disk) };
+	rq = (struct request *)ctx[0];
+	disk = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk)
+			? rq->q->disk : BPF_CORE_READ((struct request___other *)rq, rq_disk);
+	first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) &&
+			bpf_core_field_exists(struct gendisk, disk_name);
+	__builtin_memset(&key, 0, sizeof(key));
+	key.disk = (__u32)disk->first_minor;
+	key.old = bpf_core_field_exists(struct request___other, rq_disk);
 	if (first)
-		read_kernel_string(key.name, sizeof(key.name), rq->q->disk->disk_name, TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
+		read_kernel_string(key.name, sizeof(key.name), rq->q->disk->disk_name, TRUNCATED_REQUEST_NAME,
+				   FAULTED_REQUEST_NAME);
 	else
-		read_kernel_string(key.name, sizeof(key.name), ((struct request___other *)rq)->disk_name, TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
+		read_kernel_string(key.name, sizeof(key.name), ((struct request___other *)rq)->disk_name,
+				   TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
 	add_to_requests(&key, 1);
 	return 0;
 }
@@ -228,16 +239,27 @@ int request_block_rq_issue(__u64 *ctx)
 SEC("?kprobe/blk_account_io_start")
 int request_blk_account_io_start(struct pt_regs *ctx)
 {
+	struct request *rq;
+	struct gendisk *disk;
+	bool first;
+	struct requests_key key;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct request *rq = (struct request *)PT_REGS_PARM1(ctx);
-	struct gendisk *disk = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) ? BPF_CORE_READ(rq, q, disk) : BPF_CORE_READ((struct request___other *)rq, rq_disk);
-	bool first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) && bpf_core_field_exists(struct gendisk, disk_name);
-	struct requests_key key = { .disk = (__u32)BPF_CORE_READ(disk, first_minor), .old = bpf_core_field_exists(struct request___other, rq_disk) };
+	rq = (struct request *)PT_REGS_PARM1(ctx);
+	disk = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk)
+			? BPF_CORE_READ(rq, q, disk) : BPF_CORE_READ((struct request___other *)rq, rq_disk);
+	first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) &&
+			bpf_core_field_exists(struct gendisk, disk_name);
+	__builtin_memset(&key, 0, sizeof(key));
+	key.disk = (__u32)BPF_CORE_READ(disk, first_minor);
+	key.old = bpf_core_field_exists(struct request___other, rq_disk);
 	if (first)
-		read_kernel_string(key.name, sizeof(key.name), BPF_CORE_READ(rq, q, disk)->disk_name, TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
+		read_kernel_string(key.name, sizeof(key.name), BPF_CORE_READ(rq, q, disk)->disk_name,
+				   TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
 	else
-		read_kernel_string(key.name, sizeof(key.name), ((struct request___other *)rq)->disk_name, TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
+		read_kernel_string(key.name, sizeof(key.name), ((struct request___other *)rq)->disk_name,
+				   TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
 	add_to_requests(&key, 1);
 	return 0;
 }

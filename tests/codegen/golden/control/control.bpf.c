@@ -140,8 +140,8 @@ static __noinline bool wanted(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -154,27 +154,35 @@ static __always_inline void submit(void *record, __u64 size)
 SEC("?tracepoint/syscalls/sys_enter_read")
 int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 {
+	__u32 fd;
+	__u64 count_, n, key, *a_entry, chosen, m, key5, *b_entry3, divisor;
+	char comm2[16];
+	struct seen_event *e4;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__u32 fd = (__u32)ctx->args[0];
+	fd = (__u32)ctx->args[0];
 	if (fd <= 2)
 		return 0;
-	__u64 count_ = ctx->args[2];
-	__u64 n = count_ / 3;
-	__u64 key = fd;
-	__u64 *a_entry = bpf_map_lookup_elem(&a, &key);
-	__u64 chosen;
+	count_ = ctx->args[2];
+	n = count_ / 3;
+	key = fd;
+	a_entry = bpf_map_lookup_elem(&a, &key);
 	if (a_entry) {
 		chosen = *a_entry;
 	} else {
 		__u64 key2 = fd;
 		__u64 *b_entry = bpf_map_lookup_elem(&b, &key2);
+
 		chosen = b_entry ? *b_entry : n;
 	}
-	__u64 m = chosen;
+	m = chosen;
 	if ((n > 10 && a_entry) && (*a_entry) > 5) {
+		struct seen_event *e;
+		char comm[16];
+
 		count(PRODUCED_SEEN);
-		struct seen_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 		if (e) {
 			e->__id = 0;
 			e->__marks = 0;
@@ -187,21 +195,25 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 		} else {
 			count(RING_FULL_SEEN);
 		}
-		char comm[16] = {};
+		__builtin_memset(comm, 0, sizeof(comm));
 		bpf_get_current_comm(comm, sizeof(comm));
 		if (!__builtin_memcmp(comm, "sh", 3))
 			return 0;
 	} else {
 		__u64 n_2 = n + 1;
 		bool either = n_2 == 7;
+
 		if (!either) {
 			__u64 key3 = fd;
 			__u64 *b_entry2 = bpf_map_lookup_elem(&b, &key3);
+
 			either = !b_entry2;
 		}
 		if (either) {
+			struct seen_event *e2;
+
 			count(PRODUCED_SEEN);
-			struct seen_event *e2 = bpf_ringbuf_reserve(&events, sizeof(*e2), 0);
+			e2 = bpf_ringbuf_reserve(&events, sizeof(*e2), 0);
 			if (e2) {
 				e2->__id = 0;
 				e2->__marks = 0;
@@ -217,24 +229,28 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 		} else {
 			__u64 key4 = fd;
 			__u64 value = n_2 > m ? n_2 : m;
+
 			if (bpf_map_update_elem(&b, &key4, &value, BPF_ANY))
 				count(MAP_FULL_B);
 		}
 	}
 	bpf_map_delete_elem(&a, &key);
-	char comm2[16] = {};
+	__builtin_memset(comm2, 0, sizeof(comm2));
 	bpf_get_current_comm(comm2, sizeof(comm2));
 	if (!__builtin_memcmp(comm2, "sh", 3)) {
 		__u64 *a_entry2 = bpf_map_lookup_elem(&a, &key);
 		__s64 signed_value = (__s64)(a_entry2 ? *a_entry2 : 1);
+		struct seen_event *e3;
+
 		count(PRODUCED_SEEN);
-		struct seen_event *e3 = bpf_ringbuf_reserve(&events, sizeof(*e3), 0);
+		e3 = bpf_ringbuf_reserve(&events, sizeof(*e3), 0);
 		if (e3) {
 			e3->__id = 0;
 			e3->__marks = 0;
 			e3->n = n;
 			e3->m = m;
-			e3->o = signed_value < 0 ? -(__s64)(-(__u64)signed_value % 10) : (__s64)((__u64)signed_value % 10);
+			e3->o = signed_value < 0 ? -(__s64)(-(__u64)signed_value % 10)
+					: (__s64)((__u64)signed_value % 10);
 			e3->where = 3;
 			__builtin_memset(e3->__pad0, 0, sizeof(e3->__pad0));
 			submit(e3, sizeof(*e3));
@@ -242,21 +258,22 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 			count(RING_FULL_SEEN);
 		}
 	}
-	__u64 key5 = fd;
-	__u64 *b_entry3 = bpf_map_lookup_elem(&b, &key5);
+	key5 = fd;
+	b_entry3 = bpf_map_lookup_elem(&b, &key5);
 	if (!b_entry3) {
 		count(ABSENT_B);
 		return 0;
 	}
-	__u64 divisor = *b_entry3;
+	divisor = *b_entry3;
 	count(PRODUCED_SEEN);
-	struct seen_event *e4 = bpf_ringbuf_reserve(&events, sizeof(*e4), 0);
+	e4 = bpf_ringbuf_reserve(&events, sizeof(*e4), 0);
 	if (e4) {
 		e4->__id = 0;
 		e4->__marks = 0;
 		e4->n = divisor ? m / divisor : 0;
 		e4->m = m;
-		e4->o = (__s64)((__u64)((__s32)count_ < 0 ? (__u64)(-(__s64)(__s32)count_) : (__u64)(__s32)count_) << (m & 63));
+		e4->o = (__s64)((__u64)((__s32)count_ < 0 ? (__u64)(-(__s64)(__s32)count_)
+					: (__u64)(__s32)count_) << (m & 63));
 		e4->where = (fd == 3 || fd == 4 || fd == 5) ? 4 : 5;
 		__builtin_memset(e4->__pad0, 0, sizeof(e4->__pad0));
 		submit(e4, sizeof(*e4));

@@ -167,10 +167,14 @@ static __always_inline void add_to_all(__u64 amount)
 SEC("?tracepoint/sched/sched_process_exec")
 int sched_process_exec(struct trace_event_raw_sched_process_exec *ctx)
 {
+	__u64 uid_gid;
+	struct started_key key;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__u64 uid_gid = bpf_get_current_uid_gid();
-	struct started_key key = { .uid = (__u32)uid_gid };
+	uid_gid = bpf_get_current_uid_gid();
+	__builtin_memset(&key, 0, sizeof(key));
+	key.uid = (__u32)uid_gid;
 	bpf_get_current_comm(key.comm, sizeof(key.comm));
 	add_to_started(&key, 1);
 	add_to_all(1);

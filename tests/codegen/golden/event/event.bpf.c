@@ -168,8 +168,8 @@ static __noinline bool wanted(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -226,8 +226,9 @@ static __always_inline __u32 read_user_string(char *to, __u32 size, const void *
 	return 0;
 }
 
-/* Copies length bytes, or as many as there is room for; returns and counts whether they were cut or could not be read. */
-static __always_inline __u32 read_kernel_bytes(char *to, __u32 size, __u32 *got, const void *from, __u64 length, __u32 cut, __u32 unreadable)
+/* Copies length bytes, or as many as there is room for; returns and counts whether some were cut or unreadable. */
+static __always_inline __u32 read_kernel_bytes(char *to, __u32 size, __u32 *got, const void *from, __u64 length,
+						 __u32 cut, __u32 unreadable)
 {
 	__u32 n = length > size ? size : length;
 
@@ -244,10 +245,14 @@ static __always_inline __u32 read_kernel_bytes(char *to, __u32 size, __u32 *got,
 	return 0;
 }
 
-/* Copies the strings of a NULL-terminated array one behind the other, each with its NUL; returns and counts whether they were cut
- * or could not be read. They are copied in pieces of a constant size, so that the verifier sees that a piece fits where it goes.
- * The position is kept in memory, where the verifier does not follow its value: all rounds look the same to it. */
-static __always_inline __u32 read_argv(char *to, __u32 size, volatile __u32 *got, const void *argv, __u32 cut, __u32 unreadable)
+/*
+ * Copies the strings of a NULL-terminated array one behind the other, each with its NUL; returns and counts whether
+ * they were cut or could not be read. They are copied in pieces of a constant size, so that the verifier sees that a
+ * piece fits where it goes. The position is kept in memory, where the verifier does not follow its value: all rounds
+ * look the same to it.
+ */
+static __always_inline __u32 read_argv(char *to, __u32 size, volatile __u32 *got, const void *argv,
+				       __u32 cut, __u32 unreadable)
 {
 	const __u32 large = size >= 512 ? 64 : size >= 16 ? size / 8 : 2, small = large > 8 ? 8 : 2;
 	const char *rest = NULL;
@@ -298,22 +303,28 @@ static __always_inline __u32 read_argv(char *to, __u32 size, volatile __u32 *got
 SEC("?tracepoint/sock/inet_sock_set_state")
 int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 {
+	__s32 newstate;
+	__u64 now, pid_tgid;
+	__u32 v4, v42, v43;
+	bool first;
+	struct state_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__s32 newstate = ctx->newstate;
+	newstate = ctx->newstate;
 	if (newstate == 10 /* TCP_LISTEN */)
 		return 0;
-	__u64 now = bpf_ktime_get_ns();
-	__u32 v4 = 0;
+	now = bpf_ktime_get_ns();
+	v4 = 0;
 	bpf_probe_read_kernel(&v4, sizeof(v4), ctx->saddr);
-	__u32 v42 = 0;
+	v42 = 0;
 	bpf_probe_read_kernel(&v42, sizeof(v42), ctx->daddr);
-	bool first = ctx->family == 10;
-	__u32 v43 = 0;
+	first = ctx->family == 10;
+	v43 = 0;
 	bpf_probe_read_kernel(&v43, sizeof(v43), ctx->saddr);
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	pid_tgid = bpf_get_current_pid_tgid();
 	count(PRODUCED_STATE);
-	struct state_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 0;
 		e->__marks = 0;
@@ -346,16 +357,21 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 SEC("?tracepoint/syscalls/sys_enter_execve")
 int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
+	struct task_struct *task;
+	struct started_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	task = (struct task_struct *)bpf_get_current_task();
 	count(PRODUCED_STARTED);
-	struct started_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 1;
 		e->__marks = 0;
-		e->__marks |= read_user_string(e->filename, sizeof(e->filename), (void *)ctx->args[0], TRUNCATED_STARTED_FILENAME, FAULTED_STARTED_FILENAME);
-		e->__marks |= read_argv(e->args.data, sizeof(e->args.data), &e->args.length, (void *)ctx->args[1], TRUNCATED_STARTED_ARGS, FAULTED_STARTED_ARGS) << 2;
+		e->__marks |= read_user_string(e->filename, sizeof(e->filename), (void *)ctx->args[0],
+					       TRUNCATED_STARTED_FILENAME, FAULTED_STARTED_FILENAME);
+		e->__marks |= read_argv(e->args.data, sizeof(e->args.data), &e->args.length, (void *)ctx->args[1],
+					TRUNCATED_STARTED_ARGS, FAULTED_STARTED_ARGS) << 2;
 		e->parent = BPF_CORE_READ(task, real_parent, tgid);
 		submit(e, sizeof(*e));
 	} else {
@@ -368,19 +384,27 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 SEC("?raw_tp/net_dev_queue")
 int net_dev_queue(__u64 *ctx)
 {
+	struct sk_buff *skb;
+	struct sent_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+	skb = (struct sk_buff *)ctx[0];
 	count(PRODUCED_SENT);
-	struct sent_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
+		__u32 read;
+
 		e->__id = 2;
 		e->__marks = 0;
-		e->__marks |= read_kernel_bytes(e->head.data, sizeof(e->head.data), &e->head.length, BPF_CORE_READ(skb, data), BPF_CORE_READ(skb, len), TRUNCATED_SENT_HEAD, FAULTED_SENT_HEAD);
-		__u32 read;
+		e->__marks |= read_kernel_bytes(e->head.data, sizeof(e->head.data), &e->head.length,
+						BPF_CORE_READ(skb, data), BPF_CORE_READ(skb, len), TRUNCATED_SENT_HEAD,
+						FAULTED_SENT_HEAD);
 		__builtin_memset(e->text, 0, sizeof(e->text));
-		e->__marks |= read_kernel_bytes(e->text, sizeof(e->text) - 1, &read, BPF_CORE_READ(skb, head), 8, TRUNCATED_SENT_TEXT, FAULTED_SENT_TEXT) << 2;
-		e->__marks |= read_kernel_string(e->device, sizeof(e->device), BPF_CORE_READ(skb, dev)->name, TRUNCATED_SENT_DEVICE, FAULTED_SENT_DEVICE) << 4;
+		e->__marks |= read_kernel_bytes(e->text, sizeof(e->text) - 1, &read, BPF_CORE_READ(skb, head), 8,
+						TRUNCATED_SENT_TEXT, FAULTED_SENT_TEXT) << 2;
+		e->__marks |= read_kernel_string(e->device, sizeof(e->device), BPF_CORE_READ(skb, dev)->name,
+						 TRUNCATED_SENT_DEVICE, FAULTED_SENT_DEVICE) << 4;
 		bpf_probe_read_kernel(e->from, sizeof(e->from), ((struct ethhdr *)BPF_CORE_READ(skb, data))->h_source);
 		e->length = BPF_CORE_READ(skb, len);
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));

@@ -339,14 +339,17 @@ static __always_inline void max_most(__s64 amount)
 SEC("?tracepoint/syscalls/sys_enter_read")
 int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 {
+	__u64 count_, pid_tgid;
+	__u32 key, key2;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__u64 count_ = ctx->args[2];
+	count_ = ctx->args[2];
 	observe_log(count_);
-	__u32 key = (__u32)ctx->args[0];
+	key = (__u32)ctx->args[0];
 	observe_even(&key, (__u64)250000 / 1000);
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u32 key2 = pid_tgid >> 32;
+	pid_tgid = bpf_get_current_pid_tgid();
+	key2 = pid_tgid >> 32;
 	add_to_total(&key2, count_);
 	set_last((__s64)count_);
 	add_to_level(&key2, (__s64)count_);

@@ -170,8 +170,8 @@ static __noinline bool wanted(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -269,73 +269,93 @@ static __s64 *at_one(const __u32 *key)
 SEC("?tracepoint/syscalls/sys_enter_openat")
 int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
+	__u64 pid_tgid, key2, *value4;
+	struct seen_key key;
+	struct seen_value *seen_entry;
+	__u32 before, zero, key3, key4;
+	const char *filename;
+	struct large_value *value3;
+	__s64 value5, *value6;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct seen_key key = { .pid = pid_tgid >> 32 };
+	pid_tgid = bpf_get_current_pid_tgid();
+	__builtin_memset(&key, 0, sizeof(key));
+	key.pid = pid_tgid >> 32;
 	bpf_get_current_comm(key.name, sizeof(key.name));
-	struct seen_value *seen_entry = bpf_map_lookup_elem(&seen, &key);
-	__u32 before = seen_entry ? seen_entry->times : 0;
-	const char *filename = (void *)ctx->args[1];
+	seen_entry = bpf_map_lookup_elem(&seen, &key);
+	before = seen_entry ? seen_entry->times : 0;
+	filename = (void *)ctx->args[1];
 	if (seen_entry) {
 		struct seen_value *value = at_seen(&key);
+		struct seen_value *seen_entry2;
+
 		if (value)
 			__sync_fetch_and_add(&value->times, 1);
-		struct seen_value *seen_entry2 = bpf_map_lookup_elem(&seen, &key);
+		seen_entry2 = bpf_map_lookup_elem(&seen, &key);
 		if (seen_entry2)
 			seen_entry2->flags = 1;
 		else
 			count(ABSENT_SEEN);
 		if (seen_entry2)
-			read_user_string(seen_entry2->path, sizeof(seen_entry2->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
+			read_user_string(seen_entry2->path, sizeof(seen_entry2->path), filename,
+					 TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
 		else
 			count(ABSENT_SEEN);
 	} else {
 		__u64 now = bpf_ktime_get_ns();
 		struct seen_value value2 = { .first = now, .times = 1 };
-		read_user_string(value2.path, sizeof(value2.path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
+
+		read_user_string(value2.path, sizeof(value2.path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH,
+				 FAULTED_SYS_ENTER_OPENAT_PATH);
 		if (bpf_map_update_elem(&seen, &key, &value2, BPF_ANY))
 			count(MAP_FULL_SEEN);
 	}
-	__u64 key2 = (__u32)(__s32)ctx->args[0];
-	__u32 zero = 0;
-	struct large_value *value3 = bpf_map_lookup_elem(&large_value_scratch, &zero);
+	key2 = (__u32)(__s32)ctx->args[0];
+	zero = 0;
+	value3 = bpf_map_lookup_elem(&large_value_scratch, &zero);
 	if (!value3)
 		return 0;
 	__builtin_memset(value3, 0, sizeof(*value3));
-	read_user_string(value3->path, sizeof(value3->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
+	read_user_string(value3->path, sizeof(value3->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH,
+			 FAULTED_SYS_ENTER_OPENAT_PATH);
 	value3->size = 4096;
 	if (bpf_map_update_elem(&large, &key2, value3, BPF_ANY))
 		count(MAP_FULL_LARGE);
-	__u32 key3 = 1;
-	__u64 *value4 = at_total(&key3);
+	key3 = 1;
+	value4 = at_total(&key3);
 	if (value4)
 		__sync_fetch_and_add(value4, before);
-	__u32 key4 = (__u32)pid_tgid;
-	__s64 value5 = -1;
+	key4 = (__u32)pid_tgid;
+	value5 = -1;
 	if (bpf_map_update_elem(&one, &key4, &value5, BPF_ANY))
 		count(MAP_FULL_ONE);
-	__s64 *value6 = at_one(&key4);
+	value6 = at_one(&key4);
 	if (value6)
 		__sync_fetch_and_add(value6, (__u64)(__u16)ctx->args[3]);
 	if (before > 3) {
 		char comm[16] = {};
+
 		bpf_get_current_comm(comm, sizeof(comm));
 		if (__builtin_memcmp(comm, "bash", 5)) {
 			__u64 now2 = bpf_ktime_get_ns();
 			struct seen_value *seen_entry3 = bpf_map_lookup_elem(&seen, &key);
+			__u64 *total_entry;
+			__s64 *one_entry;
+			struct again_event *e;
+
 			if (!seen_entry3) {
 				count(ABSENT_SEEN);
 				return 0;
 			}
-			__u64 *total_entry = bpf_map_lookup_elem(&total, &key3);
+			total_entry = bpf_map_lookup_elem(&total, &key3);
 			if (!total_entry) {
 				count(ABSENT_TOTAL);
 				return 0;
 			}
-			__s64 *one_entry = bpf_map_lookup_elem(&one, &key4);
+			one_entry = bpf_map_lookup_elem(&one, &key4);
 			count(PRODUCED_AGAIN);
-			struct again_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+			e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 			if (e) {
 				e->__id = 0;
 				e->__marks = 0;
@@ -343,7 +363,8 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 				bpf_get_current_comm(e->comm, sizeof(e->comm));
 				e->age = now2 - seen_entry3->first;
 				e->times = seen_entry3->times;
-				e->__marks |= read_kernel_string(e->path, sizeof(e->path), seen_entry3->path, TRUNCATED_AGAIN_PATH, FAULTED_AGAIN_PATH);
+				e->__marks |= read_kernel_string(e->path, sizeof(e->path), seen_entry3->path,
+								 TRUNCATED_AGAIN_PATH, FAULTED_AGAIN_PATH);
 				e->total = *total_entry;
 				e->only = one_entry ? *one_entry : (-1);
 				__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));

@@ -125,8 +125,8 @@ static __noinline bool wanted(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -151,15 +151,21 @@ static __always_inline bool same_text(const char *a, const volatile char *b, __u
 SEC("?tracepoint/raw_syscalls/sys_exit")
 int sys_exit(struct trace_event_raw_sys_exit *ctx)
 {
+	__s64 retval, id;
+	char comm[16];
+	struct result_event *e2;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__s64 retval = ctx->ret;
+	retval = ctx->ret;
 	if (config.failed && retval >= 0)
 		return 0;
-	__s64 id = ctx->id;
+	id = ctx->id;
 	if (id > (__s64)config.least && id != config.filter_pid_) {
+		struct result_event *e;
+
 		count(PRODUCED_RESULT);
-		struct result_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 		if (e) {
 			e->__id = 0;
 			e->__marks = 0;
@@ -169,12 +175,11 @@ int sys_exit(struct trace_event_raw_sys_exit *ctx)
 			count(RING_FULL_RESULT);
 		}
 	}
-	char comm[16];
 	bpf_get_current_comm(comm, sizeof(comm));
 	if (same_text(comm, config.program, 16))
 		return 0;
 	count(PRODUCED_RESULT);
-	struct result_event *e2 = bpf_ringbuf_reserve(&events, sizeof(*e2), 0);
+	e2 = bpf_ringbuf_reserve(&events, sizeof(*e2), 0);
 	if (e2) {
 		e2->__id = 0;
 		e2->__marks = 0;

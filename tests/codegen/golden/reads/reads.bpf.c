@@ -183,8 +183,8 @@ static __noinline bool wanted(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -226,19 +226,26 @@ static __always_inline __u32 read_kernel_string(char *to, __u32 size, const void
 SEC("?fentry/vfs_read")
 int vfs_read(__u64 *ctx)
 {
+	struct file *file;
+	struct dentry *d;
+	__s64 behind;
+	struct read_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct file *file = (struct file *)ctx[0];
-	struct dentry *d = file->f_path.dentry;
-	__s64 behind = 0;
+	file = (struct file *)ctx[0];
+	d = file->f_path.dentry;
+	behind = 0;
 	bpf_probe_read_kernel(&behind, sizeof(behind), (void *)ctx[3]);
 	count(PRODUCED_READ);
-	struct read_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 0;
 		e->__marks = 0;
-		e->__marks |= read_kernel_string(e->name, sizeof(e->name), d->d_name.name, TRUNCATED_READ_NAME, FAULTED_READ_NAME);
-		e->__marks |= read_kernel_string(e->parent, 16, d->d_parent->d_name.name, TRUNCATED_READ_PARENT, FAULTED_READ_PARENT) << 2;
+		e->__marks |= read_kernel_string(e->name, sizeof(e->name), d->d_name.name, TRUNCATED_READ_NAME,
+						 FAULTED_READ_NAME);
+		e->__marks |= read_kernel_string(e->parent, 16, d->d_parent->d_name.name, TRUNCATED_READ_PARENT,
+						 FAULTED_READ_PARENT) << 2;
 		e->inode = file->f_inode->i_ino;
 		e->mode = d->d_inode->i_mode;
 		e->count = ctx[2];
@@ -257,11 +264,14 @@ int vfs_read(__u64 *ctx)
 SEC("?kprobe/tcp_connect")
 int tcp_connect(struct pt_regs *ctx)
 {
+	struct sock *sk;
+	struct socket_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct sock *sk = (struct sock *)PT_REGS_PARM1(ctx);
+	sk = (struct sock *)PT_REGS_PARM1(ctx);
 	count(PRODUCED_SOCKET);
-	struct socket_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 1;
 		e->__marks = 0;
@@ -286,14 +296,18 @@ int tcp_connect(struct pt_regs *ctx)
 SEC("?tp_btf/sched_switch")
 int sched_switch(__u64 *ctx)
 {
+	struct task_struct *prev, *base, *task, *base2;
+	struct task_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct task_struct *prev = (struct task_struct *)ctx[1];
-	struct task_struct *base = (struct task_struct *)(__u64)prev;
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct task_struct *base2 = BPF_CORE_READ(task, real_parent, real_parent, real_parent, real_parent, real_parent, real_parent, real_parent, real_parent);
+	prev = (struct task_struct *)ctx[1];
+	base = (struct task_struct *)(__u64)prev;
+	task = (struct task_struct *)bpf_get_current_task();
+	base2 = BPF_CORE_READ(task, real_parent, real_parent, real_parent, real_parent, real_parent, real_parent,
+			      real_parent, real_parent);
 	count(PRODUCED_TASK);
-	struct task_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 2;
 		e->__marks = 0;

@@ -172,8 +172,8 @@ static __noinline bool wanted(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -258,18 +258,26 @@ static __always_inline void observe_io(const struct io_key *key, __u64 amount)
 SEC("?tracepoint/syscalls/sys_enter_openat")
 int slow_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
+	char comm[16];
+	__u64 pid_tgid, now;
+	__u32 key;
+	struct slow_span span;
+
 	if (config.filter_on && !wanted())
 		return 0;
 	if ((__s32)ctx->args[0] != (-100))
 		return 0;
-	char comm[16] = {};
+	__builtin_memset(comm, 0, sizeof(comm));
 	bpf_get_current_comm(comm, sizeof(comm));
 	if (!__builtin_memcmp(comm, "bash", 5))
 		return 0;
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u32 key = (__u32)pid_tgid;
-	__u64 now = bpf_ktime_get_ns();
-	struct slow_span span = { .__started = now, .filename = ctx->args[1], .mode = (__u16)ctx->args[3] };
+	pid_tgid = bpf_get_current_pid_tgid();
+	key = (__u32)pid_tgid;
+	now = bpf_ktime_get_ns();
+	__builtin_memset(&span, 0, sizeof(span));
+	span.__started = now;
+	span.filename = ctx->args[1];
+	span.mode = (__u16)ctx->args[3];
 	if (bpf_map_update_elem(&slow_in_flight, &key, &span, BPF_ANY))
 		count(MAP_FULL_SLOW);
 	return 0;
@@ -279,24 +287,30 @@ int slow_enter_openat(struct trace_event_raw_sys_enter *ctx)
 SEC("?tracepoint/syscalls/sys_exit_openat")
 int slow_exit_openat(struct trace_event_raw_sys_exit *ctx)
 {
+	__u64 pid_tgid, now;
+	__u32 key;
+	struct slow_span *span;
+	struct slow_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u32 key = (__u32)pid_tgid;
-	struct slow_span *span = bpf_map_lookup_elem(&slow_in_flight, &key);
+	pid_tgid = bpf_get_current_pid_tgid();
+	key = (__u32)pid_tgid;
+	span = bpf_map_lookup_elem(&slow_in_flight, &key);
 	if (!span)
 		return 0;
-	__u64 now = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
 	if ((now - span->__started) <= config.least)
 		goto done;
 	count(PRODUCED_SLOW);
-	struct slow_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 0;
 		e->__marks = 0;
 		e->time = now;
 		e->pid = pid_tgid >> 32;
-		e->__marks |= read_user_string(e->path, sizeof(e->path), (const char *)span->filename, TRUNCATED_SLOW_PATH, FAULTED_SLOW_PATH);
+		e->__marks |= read_user_string(e->path, sizeof(e->path), (const char *)span->filename,
+					       TRUNCATED_SLOW_PATH, FAULTED_SLOW_PATH);
 		e->mode = span->mode;
 		e->result = ctx->ret;
 		e->latency = now - span->__started;
@@ -315,11 +329,17 @@ done:
 SEC("?tp_btf/block_rq_issue")
 int io_block_rq_issue(__u64 *ctx)
 {
+	struct request *rq;
+	struct io_pair key;
+	__u64 now;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	struct request *rq = (struct request *)ctx[0];
-	struct io_pair key = { .key0 = (__u64)rq, .key1 = rq->__sector };
-	__u64 now = bpf_ktime_get_ns();
+	rq = (struct request *)ctx[0];
+	__builtin_memset(&key, 0, sizeof(key));
+	key.key0 = (__u64)rq;
+	key.key1 = rq->__sector;
+	now = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&io_in_flight, &key, &now, BPF_ANY))
 		count(MAP_FULL_IO);
 	return 0;
@@ -329,19 +349,29 @@ int io_block_rq_issue(__u64 *ctx)
 SEC("?tp_btf/block_rq_complete")
 int io_block_rq_complete(__u64 *ctx)
 {
+	struct request *rq;
+	struct io_pair key;
+	__u64 *span, now;
+	struct gendisk *disk;
+	struct io_key key2;
+
 	if ((__s32)ctx[1] != 0)
 		return 0;
-	struct request *rq = (struct request *)ctx[0];
-	struct io_pair key = { .key0 = (__u64)rq, .key1 = rq->__sector };
-	__u64 *span = bpf_map_lookup_elem(&io_in_flight, &key);
+	rq = (struct request *)ctx[0];
+	__builtin_memset(&key, 0, sizeof(key));
+	key.key0 = (__u64)rq;
+	key.key1 = rq->__sector;
+	span = bpf_map_lookup_elem(&io_in_flight, &key);
 	if (!span) {
 		if (!config.filter_on)
 			count(UNPAIRED_IO);
 		return 0;
 	}
-	struct gendisk *disk = rq->q->disk;
-	__u64 now = bpf_ktime_get_ns();
-	struct io_key key2 = { .op = (__u64)rq->cmd_flags & 255, .dev = ((__u32)disk->major << 20 | (__u32)disk->first_minor) };
+	disk = rq->q->disk;
+	now = bpf_ktime_get_ns();
+	__builtin_memset(&key2, 0, sizeof(key2));
+	key2.op = (__u64)rq->cmd_flags & 255;
+	key2.dev = ((__u32)disk->major << 20 | (__u32)disk->first_minor);
 	observe_io(&key2, (now - *span) / 1000);
 	bpf_map_delete_elem(&io_in_flight, &key);
 	return 0;

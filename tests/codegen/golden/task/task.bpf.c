@@ -146,8 +146,8 @@ static __noinline bool wanted_task(struct task_struct *task)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -194,13 +194,17 @@ int sched_wakeup(__u64 *ctx)
 {
 	struct task_struct *p = (struct task_struct *)ctx[0];
 	char comm[16] = {};
+	__u64 now;
+	struct task_struct *task;
+	struct woken_event *e;
+
 	bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
 	if (__builtin_memcmp(comm, "bash", 5) && __builtin_memcmp(comm, "ba", 2))
 		return 0;
-	__u64 now = bpf_ktime_get_ns();
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	now = bpf_ktime_get_ns();
+	task = (struct task_struct *)bpf_get_current_task();
 	count(PRODUCED_WOKEN);
-	struct woken_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 0;
 		e->__marks = 0;
@@ -227,6 +231,7 @@ SEC("?tracepoint/block/block_rq_issue")
 int block_rq_issue(struct trace_event_raw_block_rq *ctx)
 {
 	__u32 key = ctx->dev;
+
 	add_to_blocks(&key, 1);
 	return 0;
 }

@@ -103,8 +103,10 @@ static __always_inline void count(__u32 which)
 		__sync_fetch_and_add(n, 1);
 }
 
-/* Two threads can be inside of one program on one CPU when it is attached to user space, where the kernel lets threads preempt each other.
- * Since Linux 6.13 they would share its stack. These functions, there since 6.10, prevent it. */
+/*
+ * Two threads can be inside of one program on one CPU when it is attached to user space, where the kernel lets threads
+ * preempt each other. Since Linux 6.13 they would share its stack. These functions, there since 6.10, prevent it.
+ */
 extern void bpf_preempt_disable(void) __weak __ksym;
 extern void bpf_preempt_enable(void) __weak __ksym;
 
@@ -162,8 +164,8 @@ static __noinline bool wanted(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just filled: by the
- * few records that cross that mark, not by each one behind it.
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
@@ -246,9 +248,11 @@ static __always_inline void add_to_beats(__u64 amount)
 /* profile, wherever it is attached. */
 static __noinline int on_profile_2(void *ctx)
 {
+	__u32 key;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__u32 key = bpf_get_smp_processor_id();
+	key = bpf_get_smp_processor_id();
 	add_to_samples(&key, 1);
 	return 0;
 }
@@ -274,18 +278,23 @@ static __noinline int main_0x10(struct pt_regs *ctx)
 /* readline */
 static __noinline int on_readline_2(struct pt_regs *ctx)
 {
+	__s64 retval;
+	__u64 pid_tgid;
+	struct line_event *e;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	__s64 retval = (__s64)PT_REGS_RC(ctx);
+	retval = (__s64)PT_REGS_RC(ctx);
 	if (retval == 0)
 		return 0;
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	pid_tgid = bpf_get_current_pid_tgid();
 	count(PRODUCED_LINE);
-	struct line_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->__id = 0;
 		e->__marks = 0;
-		e->__marks |= read_user_string(e->text, sizeof(e->text), (const __u8 *)retval, TRUNCATED_LINE_TEXT, FAULTED_LINE_TEXT);
+		e->__marks |= read_user_string(e->text, sizeof(e->text), (const __u8 *)retval, TRUNCATED_LINE_TEXT,
+					       FAULTED_LINE_TEXT);
 		e->pid = pid_tgid >> 32;
 		submit(e, sizeof(*e));
 	} else {

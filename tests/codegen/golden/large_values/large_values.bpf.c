@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * large_values: Values too large for the stack of a kernel program.
+ *
+ * Made by ebpfgen from large_values.yaml; edit that, not this.
+ */
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "large_values.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* What is used of the kernel's types; CO-RE finds the members at load. */
+struct cgroup {
+	__s32 level;
+	struct kernfs_node *kn;
+} __attribute__((preserve_access_index));
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} __attribute__((preserve_access_index));
+
+struct kernfs_node {
+	__u64 id;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	struct css_set *cgroups;
+} __attribute__((preserve_access_index));
+
+struct trace_event_raw_sys_enter {
+	__u64 args[6];
+} __attribute__((preserve_access_index));
+
+struct trace_event_raw_sys_exit {
+	__s64 ret;
+} __attribute__((preserve_access_index));
+
+struct cgroup___other { /* cgroup as other kernels have it */
+	__u64 ancestor_ids[1];
+	struct cgroup *ancestors[1];
+} __attribute__((preserve_access_index));
+
+/* Set by ebpfrun between open and load; the verifier drops what is switched off. */
+const volatile struct large_values_config config = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1048576);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct paths_value);
+} paths SEC(".maps");
+
+/* Starts of span open that wait for their end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 10240);
+	__type(key, __u32);
+	__type(value, struct open_span);
+} open_in_flight SEC(".maps");
+
+/* Built here: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct paths_value);
+} paths_value_scratch SEC(".maps");
+
+/* Built here: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct open_span);
+} open_span_scratch SEC(".maps");
+
+enum counter {
+	FAULTED_SYS_ENTER_EXECVE_PATH,
+	TRUNCATED_SYS_ENTER_EXECVE_PATH,
+	MAP_FULL_PATHS,
+	FAULTED_OPEN_PATH,
+	TRUNCATED_OPEN_PATH,
+	MAP_FULL_OPEN,
+	ABSENT_PATHS,
+	PRODUCED_OPENED,
+	FAULTED_OPENED_PATH,
+	TRUNCATED_OPENED_PATH,
+	FAULTED_OPENED_PREVIOUS,
+	TRUNCATED_OPENED_PREVIOUS,
+	RING_FULL_OPENED,
+	COUNTERS,
+};
+
+/* What was produced, and what was lost where. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Atomic, since an interrupt on this CPU may count in between. */
+static __always_inline void count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+enum { BY_PID = 1, BY_TID = 2, BY_UID = 4, BY_COMM = 8, BY_CGROUP = 16 };
+
+/* The id of the cgroup at that level below the root which a task is in or below; 0 when there is none. */
+static __always_inline __u64 cgroup_of(struct task_struct *task, __u32 level)
+{
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp), *ancestor = NULL;
+	__u64 id = 0;
+
+	if (BPF_CORE_READ(cgroup, level) < (int)level)
+		return 0;
+	if (bpf_core_field_exists(struct cgroup___other, ancestors)) { /* Linux 6.1 */
+		const void *ancestors = (void *)cgroup + bpf_core_field_offset(struct cgroup___other, ancestors);
+
+		bpf_probe_read_kernel(&ancestor, sizeof(ancestor), ancestors + level * sizeof(ancestor));
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		const void *ids = (void *)cgroup + bpf_core_field_offset(struct cgroup___other, ancestor_ids);
+
+		bpf_probe_read_kernel(&id, sizeof(id), ids + level * sizeof(id));
+	}
+	return id;
+}
+
+/* The common filters (--pid, --tid, --uid, --comm, --cgroup) applied to the current task. */
+static __noinline bool wanted(void)
+{
+	if (config.filter_on & BY_PID && bpf_get_current_pid_tgid() >> 32 != config.filter_pid)
+		return false;
+	if (config.filter_on & BY_TID && (__u32)bpf_get_current_pid_tgid() != config.filter_tid)
+		return false;
+	if (config.filter_on & BY_UID && (__u32)bpf_get_current_uid_gid() != config.filter_uid)
+		return false;
+	if (config.filter_on & BY_CGROUP) {
+		/* bpf_get_current_ancestor_cgroup_id came to tracing with Linux 5.15 only. */
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+		if (cgroup_of(task, config.filter_cgroup_level) != config.filter_cgroup)
+			return false;
+	}
+	if (config.filter_on & BY_COMM) {
+		char comm[16];
+
+		bpf_get_current_comm(comm, sizeof(comm));
+		for (int i = 0; i < sizeof(comm); i++) {
+			if (comm[i] != config.filter_comm[i])
+				return false;
+			if (!comm[i])
+				break;
+		}
+	}
+	return true;
+}
+
+/*
+ * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
+ * filled: by the few records that cross that mark, not by each one behind it.
+ */
+static __always_inline void submit(void *record, __u64 size)
+{
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+enum { CUT = 1, UNREADABLE = 2 };
+
+/* Reads a C string; returns and counts whether it was cut or could not be read. */
+static __always_inline __u32 read_kernel_string(char *to, __u32 size, const void *from, __u32 cut, __u32 unreadable)
+{
+	long n = bpf_probe_read_kernel_str(to, size, from);
+	char last = 0;
+
+	if (n < 0) {
+		__builtin_memset(to, 0, size);
+		count(unreadable);
+		return UNREADABLE;
+	}
+	/* Full to the last byte: cut, unless the string ends just there. */
+	if (n == size && !bpf_probe_read_kernel(&last, 1, from + size - 1) && last) {
+		count(cut);
+		return CUT;
+	}
+	return 0;
+}
+
+/* Reads a C string; returns and counts whether it was cut or could not be read. */
+static __always_inline __u32 read_user_string(char *to, __u32 size, const void *from, __u32 cut, __u32 unreadable)
+{
+	long n = bpf_probe_read_user_str(to, size, from);
+	char last = 0;
+
+	if (n < 0) {
+		__builtin_memset(to, 0, size);
+		count(unreadable);
+		return UNREADABLE;
+	}
+	/* Full to the last byte: cut, unless the string ends just there. */
+	if (n == size && !bpf_probe_read_user(&last, 1, from + size - 1) && last) {
+		count(cut);
+		return CUT;
+	}
+	return 0;
+}
+
+/* tracepoint:syscalls:sys_enter_execve (large_values.yaml:12): sys_enter_execve */
+SEC("?tracepoint/syscalls/sys_enter_execve")
+int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
+{
+	__u64 pid_tgid, now;
+	__u32 key, zero;
+	struct paths_value *value;
+
+	if (config.filter_on && !wanted())
+		return 0;
+	pid_tgid = bpf_get_current_pid_tgid();
+	key = pid_tgid >> 32;
+	now = bpf_ktime_get_ns();
+	zero = 0;
+	value = bpf_map_lookup_elem(&paths_value_scratch, &zero);
+	if (!value)
+		return 0;
+	__builtin_memset(value, 0, sizeof(*value));
+	read_user_string(value->path, sizeof(value->path), (void *)ctx->args[0], TRUNCATED_SYS_ENTER_EXECVE_PATH,
+			 FAULTED_SYS_ENTER_EXECVE_PATH);
+	value->when = now;
+	if (bpf_map_update_elem(&paths, &key, value, BPF_ANY))
+		count(MAP_FULL_PATHS);
+	return 0;
+}
+
+/* tracepoint:syscalls:sys_enter_openat (large_values.yaml:18): open.start */
+SEC("?tracepoint/syscalls/sys_enter_openat")
+int open_enter_openat(struct trace_event_raw_sys_enter *ctx)
+{
+	__u64 pid_tgid, now;
+	__u32 key, key2, zero;
+	struct paths_value *paths_entry;
+	struct open_span *span;
+
+	if (config.filter_on && !wanted())
+		return 0;
+	pid_tgid = bpf_get_current_pid_tgid();
+	key = pid_tgid >> 32;
+	paths_entry = bpf_map_lookup_elem(&paths, &key);
+	if (!paths_entry)
+		return 0;
+	key2 = (__u32)pid_tgid;
+	now = bpf_ktime_get_ns();
+	zero = 0;
+	span = bpf_map_lookup_elem(&open_span_scratch, &zero);
+	if (!span)
+		return 0;
+	__builtin_memset(span, 0, sizeof(*span));
+	span->__started = now;
+	read_user_string(span->path, sizeof(span->path), (void *)ctx->args[1], TRUNCATED_OPEN_PATH, FAULTED_OPEN_PATH);
+	if (bpf_map_update_elem(&open_in_flight, &key2, span, BPF_ANY))
+		count(MAP_FULL_OPEN);
+	return 0;
+}
+
+/* tracepoint:syscalls:sys_exit_openat (large_values.yaml:19): open.end */
+SEC("?tracepoint/syscalls/sys_exit_openat")
+int open_exit_openat(struct trace_event_raw_sys_exit *ctx)
+{
+	__u64 pid_tgid;
+	__u32 key, key2;
+	struct open_span *span;
+	struct paths_value *paths_entry;
+	struct opened_event *e;
+
+	if (config.filter_on && !wanted())
+		return 0;
+	pid_tgid = bpf_get_current_pid_tgid();
+	key = (__u32)pid_tgid;
+	span = bpf_map_lookup_elem(&open_in_flight, &key);
+	if (!span)
+		return 0;
+	key2 = pid_tgid >> 32;
+	paths_entry = bpf_map_lookup_elem(&paths, &key2);
+	if (!paths_entry) {
+		count(ABSENT_PATHS);
+		goto done;
+	}
+	count(PRODUCED_OPENED);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (e) {
+		e->__id = 0;
+		e->__marks = 0;
+		e->__marks |= read_kernel_string(e->path, sizeof(e->path), span->path, TRUNCATED_OPENED_PATH,
+						 FAULTED_OPENED_PATH);
+		e->__marks |= read_kernel_string(e->previous, sizeof(e->previous), paths_entry->path,
+						 TRUNCATED_OPENED_PREVIOUS, FAULTED_OPENED_PREVIOUS) << 2;
+		e->result = ctx->ret;
+		submit(e, sizeof(*e));
+	} else {
+		count(RING_FULL_OPENED);
+	}
+done:
+	bpf_map_delete_elem(&open_in_flight, &key);
+	return 0;
+}

@@ -59,7 +59,7 @@ class Maker:
         make = self.random.choice(
             (self.leaf, self.plain, self.plain, self.plain, self.shift, self.division, self.unary, self.cast, self.choice, self.extreme)
         )
-        return make(depth) if make != self.leaf else self.leaf()
+        return make(depth) if make != self.leaf else self.leaf()  # type: ignore[call-arg]
 
     def leaf(self) -> Made:
         if self.random.random() < 0.25:
@@ -116,7 +116,7 @@ class Maker:
 
             return Made(f"({a.text} {op} {by})", sign, signed)
         b = self.number(depth - 1)
-        if b.kind and b.kind.signed or (b.constant and b.worth({}) == 0):
+        if (b.kind and b.kind.signed) or (b.constant and b.worth({}) == 0):
             b = Made("7", U64, lambda _: 7, constant=True)
 
         def unsigned(n: Numbers) -> int:

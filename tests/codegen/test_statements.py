@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,9 @@ CALLS = 60
 
 def spec(programs: list[Program]) -> str:
     sections: dict[str, object] = {"ring": "1MiB", "maps": {}, "events": {}, "probes": []}
-    maps, events, probes = {}, {}, []
+    maps: dict[str, Any] = {}
+    events: dict[str, Any] = {}
+    probes: list[Any] = []
     for i, program in enumerate(programs):
         plain = {"type": "hash", "max_entries": 4, "key": "u64", "value": "u64"}
         maps |= {f"p{i}a": plain, f"p{i}b": plain, f"p{i}c": {**plain, "value": {"p": "u64", "q": "u64"}}}
@@ -42,7 +45,7 @@ def test_the_kernel_does_what_the_language_says(lab: Lab, seed: int) -> None:
     programs = [Maker(f"p{i}", seed * PROGRAMS + i).program() for i in range(PROGRAMS)]
     choose = random.Random(seed)
     calls = [(choose.randrange(6), choose.randrange(6)) for _ in range(CALLS)]
-    traced = lab.run(spec(programs), lambda: [prctl(*call) for call in calls])
+    traced = lab.run(spec(programs), lambda: [prctl(*call) for call in calls])  # type: ignore[func-returns-value]
     for i, program in enumerate(programs):
         state = State()
         for call in calls:

@@ -218,7 +218,7 @@ int request_block_rq_issue(__u64 *ctx)
 	if (config.filter_on && !wanted())
 		return 0;
 	rq = (struct request *)ctx[0];
-	disk = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk)
+	disk = (bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk))
 			? rq->q->disk : BPF_CORE_READ((struct request___other *)rq, rq_disk);
 	first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) &&
 			bpf_core_field_exists(struct gendisk, disk_name);
@@ -247,7 +247,7 @@ int request_blk_account_io_start(struct pt_regs *ctx)
 	if (config.filter_on && !wanted())
 		return 0;
 	rq = (struct request *)PT_REGS_PARM1(ctx);
-	disk = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk)
+	disk = (bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk))
 			? BPF_CORE_READ(rq, q, disk) : BPF_CORE_READ((struct request___other *)rq, rq_disk);
 	first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) &&
 			bpf_core_field_exists(struct gendisk, disk_name);

@@ -150,6 +150,15 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
+/* Whether there is such an entry. The verifier refuses what clang makes of several such tests: it joins the pointers' bits. */
+static __always_inline bool there(const void *entry)
+{
+	bool found = entry;
+
+	barrier_var(found);
+	return found;
+}
+
 /* tracepoint:syscalls:sys_enter_read (control.yaml:13): sys_enter_read */
 SEC("?tracepoint/syscalls/sys_enter_read")
 int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
@@ -171,9 +180,11 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 	if (a_entry) {
 		chosen = *a_entry;
 	} else {
-		__u64 key2 = fd;
-		__u64 *b_entry = bpf_map_lookup_elem(&b, &key2);
+		__u64 key2, *b_entry;
 
+		barrier();
+		key2 = fd;
+		b_entry = bpf_map_lookup_elem(&b, &key2);
 		chosen = b_entry ? *b_entry : n;
 	}
 	m = chosen;
@@ -207,7 +218,7 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 			__u64 key3 = fd;
 			__u64 *b_entry2 = bpf_map_lookup_elem(&b, &key3);
 
-			either = !b_entry2;
+			either = !there(b_entry2);
 		}
 		if (either) {
 			struct seen_event *e2;

@@ -93,17 +93,28 @@ def exit_status(name: str) -> int:
     return {"a folder": USAGE, "a link to itself": MACHINE}.get(name, SPEC)
 
 
-@pytest.mark.parametrize("name", BAD)
+BUILT = (
+    "broken",
+    "not UTF-8",
+    "100 MB",
+    "a folder",
+    "a pipe",
+    "a link to itself",
+    "a map of 2^40 entries",
+    "a missing tracepoint",
+)
+
+
+@pytest.mark.parametrize("name", BUILT)
 def test_a_bad_spec_is_one_message_and_changes_nothing(name: str, tmp_path: Path) -> None:
     content, words = BAD[name]
-    path = tmp_path / "call.yaml"
-    write(content, path)
+    write(content, tmp_path / "call.yaml")
     message = one_message(run(EBPFGEN, "build", "call.yaml", "--out", "out", cwd=tmp_path), exit_status(name), words)
     assert message.startswith("call.yaml:" if exit_status(name) == SPEC else "ebpfgen: call.yaml: ")
     assert not (tmp_path / "out").exists()
 
 
-def test_check_says_the_same_of_all_of_them_in_one_run(tmp_path: Path) -> None:
+def test_each_bad_spec_is_one_message_in_one_run(tmp_path: Path) -> None:
     specs = [name for name in BAD if exit_status(name) == SPEC]
     for name in specs:
         write(BAD[name][0], tmp_path / name / "call.yaml")

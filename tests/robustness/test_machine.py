@@ -121,21 +121,23 @@ def test_no_memory_for_a_map(tmp_path: Path) -> None:
     one_message(done, MACHINE, "call.yaml: many: the kernel can't make this map: Cannot allocate memory (fewer max_entries")
 
 
-@pytest.mark.parametrize(
-    ("on", "words"),
-    [
-        ("uprobe:/nowhere/at/all:main", "/nowhere/at/all"),
-        ("uprobe:libnothing.so.9:main", "there is no library libnothing.so.9"),
-        ("uprobe:libc.so.6:malloc_at_all", "libc.so.6 has no function malloc_at_all"),
-        ("uprobe:/etc/passwd:main", "/etc/passwd"),
-        ("uprobe:/tmp:main", "/tmp"),
-        ("uretprobe:libc.so.6:gettpid", "did you mean get"),
-    ],
-)
-def test_a_library_or_a_symbol_is_missing(on: str, words: str, tmp_path: Path) -> None:
-    build(spec(tmp_path, on=on), out=tmp_path / "build")
-    place = f"ebpfrun: call.yaml:7: {OUR_PROGRAMS}: can't be attached here: {on}: "
-    one_message(run(EBPFRUN, tmp_path / "build/call", "-c", "true"), MACHINE, place, words)
+MISSING = {
+    "file": ("uprobe:/nowhere/at/all:main", "/nowhere/at/all"),
+    "library": ("uprobe:libnothing.so.9:main", "there is no library libnothing.so.9"),
+    "symbol": ("uprobe:libc.so.6:malloc_at_all", "libc.so.6 has no function malloc_at_all"),
+    "program": ("uprobe:/etc/passwd:main", "/etc/passwd"),
+    "folder": ("uprobe:/tmp:main", "/tmp"),
+    "returning": ("uretprobe:libc.so.6:gettpid", "did you mean get"),
+}
+
+
+def test_a_library_or_a_symbol_is_missing(tmp_path: Path) -> None:
+    for name, (on, _) in MISSING.items():
+        spec(tmp_path / "specs", name, on=on)
+    build(tmp_path / "specs", out=tmp_path / "build")
+    for name, (on, words) in MISSING.items():
+        place = f"ebpfrun: {name}.yaml:7: {OUR_PROGRAMS}: can't be attached here: {on}: "
+        one_message(run(EBPFRUN, tmp_path / "build" / name, "-c", "true"), MACHINE, place, words)
 
 
 def test_libraries_of_python_are_missing(home: Path) -> None:

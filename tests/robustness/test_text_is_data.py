@@ -84,14 +84,15 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("field", REFUSED)
-def test_hostile_text_where_a_word_belongs(field: str, tmp_path: Path) -> None:
-    old, new = REFUSED[field]
-    assert old in PLAIN
-    (tmp_path / "evil.yaml").write_text(PLAIN.replace(old, new, 1), encoding="utf-8")
-    done = run(EBPFGEN, "build", "evil.yaml", "--out", "build", cwd=tmp_path)
-    one_message(done, SPEC, "evil.yaml:", lines=len(done.err.splitlines()) or 1)  # what used the name is told of as well
-    assert [p.name for p in tmp_path.iterdir()] == ["evil.yaml"]
+def test_hostile_text_where_a_word_belongs(tmp_path: Path) -> None:
+    for field, (old, new) in REFUSED.items():
+        assert old in PLAIN
+        (tmp_path / field).mkdir()
+        (tmp_path / field / "evil.yaml").write_text(PLAIN.replace(old, new, 1), encoding="utf-8")
+    done = run(EBPFGEN, "check", *(f"{field}/evil.yaml" for field in REFUSED), cwd=tmp_path)
+    one_message(done, SPEC, lines=len(done.err.splitlines()))
+    assert {line.split("/")[0] for line in done.err.splitlines()[:-1]} == set(REFUSED)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(REFUSED)
 
 
 @pytest.mark.parametrize("place", ["binary", "symbol", "function", "software"])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .image import Image
 from .packages import Files, LabError
 
-QEMU = "qemu-system-x86_64"
+QEMU = ("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64")  # it ends with the lab, whatever ends that
 _LEFT = 33  # QEMU's status when the guest left as it should
 
 
@@ -56,7 +56,7 @@ def _arguments(image: Image, files: Files, share: Path) -> list[str]:
         f"random.trust_cpu=1 rcupdate.rcu_expedited=1 8250.nr_uarts=1 lab.modules={files.root}/lib/modules/{files.release}"
     )
     return [
-        QEMU,
+        *QEMU,
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-M", "microvm", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "1", "-m", "2G"),
         *("-kernel", str(image.vmlinux), "-initrd", str(image.initrd), "-append", append),

@@ -19,7 +19,7 @@ from .fieldtypes import FieldType
 from .kernel import TracepointField
 from .kernel_style import WIDEST
 from .layout import StructLayout, lay_out
-from .lower import Lowerer, c_comment, c_of, is_plain, scratch_name
+from .lower import LONG_TEXT, Lowerer, c_comment, c_of, is_plain, scratch_name
 from .typer import BASIC
 
 MANIFEST_SCHEMA = 1
@@ -80,6 +80,8 @@ class Emitter:
         )
         config = config_layout(checked, filters)
         structs = _structs(checked, config)
+        if LONG_TEXT in lowerer.scratch:
+            structs.append(_struct(lowerer.scratch[LONG_TEXT], "Text whose length is asked."))
         header_data = {"name": checked.spec.name, "file": _file(checked), "structs": structs}
         name = checked.spec.name
         return Emitted(
@@ -223,6 +225,7 @@ def _bpf_data(
             "wanted": "wanted" in helpers,
             "wanted_task": "wanted_task" in helpers,
             "submit": "submit" in helpers,
+            "there": "there" in helpers,
             "ip_of_v4": "ip_of_v4" in helpers,
             "same_text": "same_text" in helpers,
             "read": bool(strings or buffers or "read_argv" in helpers),
@@ -362,7 +365,13 @@ def _upserted(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[ir.MapInfo | ir
 def _upsert(info: ir.MapInfo | ir.MetricInfo, lowerer: Lowerer) -> dict[str, Any]:
     value = c_of(info.value) if isinstance(info, ir.MapInfo) else _value_type(info)
     assert info.key
-    return {"name": info.name, "map": lowerer.names.maps[info.name], "key": c_of(info.key), "value": value, "full": lowerer.counters.name("map_full", info.name)}
+    return {
+        "name": info.name,
+        "map": lowerer.names.maps[info.name],
+        "key": c_of(info.key),
+        "value": value,
+        "full": lowerer.counters.name("map_full", info.name),
+    }
 
 
 def _metric_functions(checked: ir.CheckedSpec, helpers: set[str]) -> list[dict[str, Any]]:
@@ -414,7 +423,13 @@ def _manifest(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayout | 
         ],
         "metrics": [_metric(m, checked.names.maps[m.name]) for m in checked.metrics.values()],
         "maps": [
-            {"name": checked.names.maps[m.name], "type": m.type, "max_entries": m.max_entries, "key_size": m.key.size, "value_size": m.value.size}
+            {
+                "name": checked.names.maps[m.name],
+                "type": m.type,
+                "max_entries": m.max_entries,
+                "key_size": m.key.size,
+                "value_size": m.value.size,
+            }
             for m in checked.maps.values()
         ],
         "programs": [

@@ -273,7 +273,9 @@ def _unquote(pos: int, token: str) -> bytes:
     body = token[1:-1]
     for escape in re.finditer(r"\\(.)", body):
         if escape[1] not in "nrt0\\\"'x":
-            raise _Bad(pos + 1 + escape.start(), f"{quote(escape[0])} is no escape; there are \\n \\r \\t \\0 \\\\ \\\" \\' \\xHH")
+            raise _Bad(
+                pos + 1 + escape.start(), f"{quote(escape[0])} is no escape; there are \\n \\r \\t \\0 \\\\ \\\" \\' \\xHH"
+            )
     try:
         value = ast.literal_eval('b"' + "".join(c if c.isascii() else "".join(f"\\x{b:02x}" for b in c.encode())
                                                 for c in body.replace('\\"', '"').replace('"', '\\"')) + '"')  # fmt: skip

@@ -244,7 +244,8 @@ class _Function:
 
     def _where(self, condition: ir.Expr) -> None:
         for part in _conjuncts(condition):
-            self.block(f"if ({self.negated(part)})", [self.exit])
+            test = f"!{self.condition(part)}" if isinstance(part, ir.InMap) else self.negated(part)
+            self.block(f"if ({test})", [self.exit])
             self._learn(part)
 
     def _if(self, s: ir.If) -> None:
@@ -520,17 +521,21 @@ class _Function:
                 narrow = operand.type if isinstance(kind, ir.PtrT) else kind
                 if isinstance(kind, ir.PtrT):
                     c_type = self.pointer_type(kind)
-                if isinstance(kind, ir.PtrT) != isinstance(operand.type, ir.PtrT) and isinstance(narrow, ir.IntT) and narrow.bits < 64:
+                if (
+                    isinstance(kind, ir.PtrT) != isinstance(operand.type, ir.PtrT)
+                    and isinstance(narrow, ir.IntT)
+                    and narrow.bits < 64
+                ):
                     c_type += ")(__u64"  # C converts between pointers and numbers of their size only
                 return f"({c_type}){_operand(self.value(operand))}"
             case ir.Lookup():
                 return self._lookup(v)
             case ir.InMap(map=name, keys=keys):
-                return f"{self._entry(name, keys)} != NULL"
+                return self._there(self._entry(name, keys))
             case ir.OneOf(values=tests):
                 return " || ".join(_side(self.condition(t)) for t in tests)
             case ir.FieldChoice():
-                return self._choice(v)
+                return self.value(_first_that_exists(v))
             case ir.Exists(fields=fields):
                 return self._exists(fields)
             case ir.Call():
@@ -551,6 +556,22 @@ class _Function:
                 return text if isinstance(left.type, ir.PtrT) or _is_atom(text) else f"{_operand(text)} != 0"
         return self.value(v)
 
+    def side(self, v: ir.Expr) -> str:
+        """C text of one of two conditions joined by or."""
+        match v:
+            case ir.InMap():
+                return self.value(v)
+            case ir.Binary(op="==" | "!=" as op, left=left, right=right) if isinstance(left.type, ir.PtrT) and left.type.trusted:
+                if _is_zero(right):
+                    return f"{'!' if op == '==' else ''}{self._there(self.value(left))}"
+        return self.condition(v)
+
+    def _there(self, pointer: str) -> str:
+        """Whether the pointer is one, as a number of which clang does not know where it comes from: it would join several such
+        tests to one of the pointers' bits, and the verifier refuses that."""
+        self.whole.helpers.add("there")
+        return f"there({pointer})"
+
     def negated(self, v: ir.Expr) -> str:
         if isinstance(v, ir.Binary) and v.op == "!=" and isinstance(v.left.type, ir.PtrT) and _is_zero(v.right):
             return f"!{_operand(self.value(v.left))}"
@@ -558,8 +579,6 @@ class _Function:
             return self._binary(replace(v, op=_OPPOSITE[v.op]))
         if isinstance(v, ir.Unary) and v.op == "!":
             return self.value(v.operand)
-        if isinstance(v, ir.InMap):
-            return f"!{self.condition(v)}"
         if isinstance(v, ir.Builtin) and v.name == "filtered":
             return "!config.filter_on"
         if isinstance(v, ir.StringTest):
@@ -617,7 +636,9 @@ class _Function:
 
     def _sides(self, v: ir.Binary, kind: ir.IntT) -> tuple[str, str]:
         """Both sides such that C computes in 64 bits and with the sign of ``kind``, the type of the result."""
-        left = self.value(v.left) if isinstance(v.left, ir.Const) and not isinstance(v.right, ir.Const) else self._as(v.left, kind)
+        left = (
+            self.value(v.left) if isinstance(v.left, ir.Const) and not isinstance(v.right, ir.Const) else self._as(v.left, kind)
+        )
         other = isinstance(v.right.type, ir.IntT) and v.right.type.bits == 64 and v.right.type.signed != kind.signed
         if isinstance(v.right, ir.Const) or not (isinstance(v.left, ir.Const) or other):
             return left, self.value(v.right)
@@ -645,15 +666,18 @@ class _Function:
     def _as(self, v: ir.Expr, kind: ir.IntT) -> str:
         """A number in 64 bits, with the sign of ``kind``: the spec's arithmetic happens there."""
         text = self.value(v)
-        exact = v.type == kind and not isinstance(v, (ir.Const, ir.Conditional, ir.FieldChoice)) and not getattr(v, "default", None)
+        exact = (
+            v.type == kind and not isinstance(v, (ir.Const, ir.Conditional, ir.FieldChoice)) and not getattr(v, "default", None)
+        )
         return text if exact else f"({c_int(kind.bits, kind.signed)}){_operand(text)}"
 
     def _logical(self, v: ir.Binary) -> str:
-        left = self.condition(v.left)
+        part = self.condition if v.op == "&&" else self.side
+        left = part(v.left)
         with self.captured() as lines:
             if v.op == "&&":
                 self._learn(v.left)
-            right = self.condition(v.right)
+            right = part(v.right)
         if not lines:
             return f"{_side(left)} {v.op} {_side(right)}"
         name = self.fresh("both" if v.op == "&&" else "either")
@@ -662,7 +686,8 @@ class _Function:
         return name
 
     def _conditional(self, v: ir.Conditional) -> str:
-        condition = self.condition(v.condition)
+        reads = any(isinstance(n, ir.Lookup) for n in walk(v.yes))
+        condition = self.condition(v.condition) if reads else self.side(v.condition)
         for part in walk((v.yes, v.no)):
             if isinstance(part, ir.Builtin) and part.name == "curtask":
                 self.value(part)  # once, for both sides and what follows
@@ -692,6 +717,8 @@ class _Function:
             entry = self._entry(v.map, v.keys)
             stored = f"*{entry}" if plain else f"{entry}->{v.field}"
             with self.captured() as lines:
+                if any(isinstance(n, (ir.Lookup, ir.InMap)) for n in walk(v.default)):
+                    self.emit("barrier();")  # or clang joins both tests, see _there
                 default = self._arm(v.default, v.type)
             if not lines:
                 return f"{entry} ? {stored} : {_operand(default)}"
@@ -726,8 +753,11 @@ class _Function:
         return f"{macro}({root}, {', '.join(segments)})"
 
     def _based(self, v: ir.Load) -> str:
+        """A variable for the macros that read bit fields, whose own variables are called p and val."""
         text = self.value(v.base)
-        return text if text.isidentifier() else self.once(("pointer", v.base), self.declare(v.base.type, "").rstrip(), "base", text)
+        if text.isidentifier() and text not in ("p", "val"):
+            return text
+        return self.once(("pointer", v.base), self.declare(v.base.type, "").rstrip() + " ", "base", text)
 
     def _chain(self, v: ir.Load) -> tuple[str, list[str]]:
         """The root pointer and the segments that BPF_CORE_READ follows."""
@@ -795,14 +825,6 @@ class _Function:
                 self.whole.types.member(struct, member)
             tests.append(f"bpf_core_field_exists({owner}, {member.name})")
         return " && ".join(dict.fromkeys(tests))
-
-    def _choice(self, v: ir.FieldChoice) -> str:
-        common = set(v.fields[0]).intersection(*map(set, v.fields[1:]))
-        text = self._arm(v.options[-1], v.type)
-        for option, fields in reversed(list(zip(v.options[:-1], v.fields[:-1], strict=True))):
-            telling = tuple(f for f in fields if f not in common)
-            text = f"{self._exists(telling or fields)} ? {_operand(self._arm(option, v.type))} : {_operand(text)}"
-        return text
 
     # Builtins and functions
 
@@ -1114,9 +1136,12 @@ _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def _first_that_exists(v: ir.FieldChoice) -> ir.Expr:
+    """The choice as conditions: what only one of the options needs tells whether it can be taken."""
+    common = set(v.fields[0]).intersection(*map(set, v.fields[1:]))
     chosen = v.options[-1]
     for option, fields in reversed(list(zip(v.options[:-1], v.fields[:-1], strict=True))):
-        chosen = ir.Conditional(v.type, ir.Exists(ir.BoolT(), fields), option, chosen)
+        telling = tuple(f for f in fields if f not in common)
+        chosen = ir.Conditional(v.type, ir.Exists(ir.BoolT(), telling or fields), option, chosen)
     return chosen
 
 

@@ -47,8 +47,10 @@ BUILTINS: dict[str, ir.Type] = {
 }
 OF_TASK = ("pid", "tid", "uid", "gid", "ppid", "comm", "cgroup", "wanted")
 ALIASES = {"time": "nsecs"}
-FUNCTIONS = ("str", "uptr", "kptr", "argv", "buf", "ip", "mac", "ntohs", "ntohl", "ntohll", "htons", "htonl", "abs", "min", "max", "dev",
-             "exists", "strlen", "startswith")  # fmt: skip
+FUNCTIONS = (
+    "str", "uptr", "kptr", "argv", "buf", "ip", "mac", "ntohs", "ntohl", "ntohll",
+    "htons", "htonl", "abs", "min", "max", "dev", "exists", "strlen", "startswith",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -248,7 +250,9 @@ class Typer:
         fields = tuple(fields_of(o) for o in options)
         for option, needs in zip(written.options[:-1], fields, strict=False):
             if not needs:
-                raise ExpressionError(option.at.problem("no kernel lacks this, so what stands behind it in the list is never used"))
+                raise ExpressionError(
+                    option.at.problem("no kernel lacks this, so what is behind it in the list is never used")
+                )
         return ir.FieldChoice(_widest(kinds), tuple(options), fields)
 
 
@@ -459,7 +463,10 @@ class _Typing:
                 return scope.numbered[int(name[3:])]
             raise self.fail(node, f"'{name}' is not known here: {self.inputs()}")
         if (known_constant := self.typer.kernel.constant(name)) is not None:
-            number, enum = known_constant
+            number, _ = known_constant
+            if len(values := {value for value, _ in self.btf.find_constants(name)}) > 1:
+                several = " and ".join(str(v) for v in sorted(values))
+                raise self.fail(node, f"'{name}' is {several} in different enums of this kernel", hint="write the number")
             return ir.Const(ir.IntT(64, number < 0), number, name)
         if name in header_constants():
             return ir.Const(ir.IntT(64, False), header_constants()[name], name)
@@ -803,7 +810,7 @@ class _Typing:
             return
         signed, unsigned = (a, b) if a.signed else (b, a)
         bits = max(a.bits, b.bits)
-        if unsigned.bits >= signed.bits and unsigned.bits > 32 or unsigned.bits == signed.bits:
+        if (unsigned.bits >= signed.bits and unsigned.bits > 32) or unsigned.bits == signed.bits:
             why = "a negative number would pass for a huge one"
             hint = f"cast the unsigned one, (i{bits})x, or where it is never negative the signed one, (u{bits})x"
             raise self.fail(node, f"compares signed {signed} with unsigned {unsigned}: {why}", hint=hint)
@@ -826,10 +833,10 @@ class _Typing:
         signed = (a.signed and not isinstance(left, ir.Const)) or (b.signed and not isinstance(right, ir.Const))
         if op in ("<<", ">>"):
             signed = a.signed  # the count has no part in it
-        if op in ("/", "%") and (signed or a.signed or b.signed):
-            if not isinstance(right, ir.Const) or not a.signed or right.value < 0:
-                hint = "cast where it is never negative: (u64)x"
-                raise self.fail(node, "a signed number can only be divided by a constant above 0", hint=hint)
+        by_positive = isinstance(right, ir.Const) and a.signed and right.value >= 0
+        if op in ("/", "%") and (signed or a.signed or b.signed) and not by_positive:
+            hint = "cast where it is never negative: (u64)x"
+            raise self.fail(node, "a signed number can only be divided by a constant above 0", hint=hint)
         return ir.Binary(ir.IntT(64, signed, _meaning(op, a, b, left, right)), op, left, right)
 
     def loose(self, node: expr.Binary) -> None:
@@ -842,7 +849,8 @@ class _Typing:
         a, b = left.value, right.value
         assert isinstance(left.type, ir.IntT) and isinstance(right.type, ir.IntT)
         folded: Callable[[], int] = {
-            "+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "/": lambda: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1),
+            "+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b,
+            "/": lambda: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1),
             "%": lambda: abs(a) % abs(b) * (-1 if a < 0 else 1), "<<": lambda: a << b, ">>": lambda: a >> b, "&": lambda: a & b,
             "|": lambda: a | b, "^": lambda: a ^ b,
         }[node.op]  # fmt: skip
@@ -861,11 +869,11 @@ class _Typing:
 
     def conditional(self, node: expr.Conditional) -> ir.Expr:
         condition, yes, no = self.condition(node.condition), self.value(node.yes), self.value(node.no)
-        if not _same_kind(yes.type, no.type) or not isinstance(yes.type, (ir.IntT, ir.BoolT, ir.PtrT)):
-            if not (isinstance(yes.type, ir.BytesT) and yes.type == no.type):
-                sides = f"{of_value(yes)} and {of_value(no)}"
-                possible = "numbers, conditions, addresses or pointers of one type"
-                raise self.fail(node, f"'? :' chooses between {possible}, not {sides}")
+        scalars = _same_kind(yes.type, no.type) and isinstance(yes.type, (ir.IntT, ir.BoolT, ir.PtrT))
+        if not scalars and not (isinstance(yes.type, ir.BytesT) and yes.type == no.type):
+            sides = f"{of_value(yes)} and {of_value(no)}"
+            possible = "numbers, conditions, addresses or pointers of one type"
+            raise self.fail(node, f"'? :' chooses between {possible}, not {sides}")
         return ir.Conditional(self.joined(node, yes, no), condition, yes, no)
 
     def joined(self, node: expr.Node, a: ir.Expr, b: ir.Expr) -> ir.Type:
@@ -1010,7 +1018,8 @@ class _Typing:
     def call_mac(self, node: expr.Call) -> ir.Expr:
         self.arity(node, 1)
         value = self.value(node.args[0])
-        if isinstance(value.type, ir.PlaceT) and self.typer.size_of(value.type.type_id) >= 6 or isinstance(value.type, ir.PtrT):
+        six = isinstance(value.type, ir.PlaceT) and self.typer.size_of(value.type.type_id) >= 6
+        if six or isinstance(value.type, ir.PtrT):
             return _each(value, lambda place: ir.MacOf(ir.BytesT("mac", 6), place))
         raise self.fail(node, f"mac() takes 6 bytes or a pointer to them, this is {of_value(value)}")
 
@@ -1069,7 +1078,9 @@ class _Typing:
         if not fields:
             raise self.fail(node, "exists() asks for a member of a kernel struct")
         if not all(struct.name for struct, _ in fields):
-            raise self.fail(node, "exists() can't ask for a part of a struct without a name: ask for the member that is this struct")
+            raise self.fail(
+                node, "exists() can't ask inside of a struct without a name: ask for the member that is this struct"
+            )
         return ir.Exists(ir.BoolT(), fields)
 
     def call_strlen(self, node: expr.Call) -> ir.Expr:

@@ -24,22 +24,67 @@ _MEMO_LIMIT = 4096
 _V4_MAPPED = bytes(10) + b"\xff\xff"
 _LEAST_ETHERTYPE = 0x600  # ETH_P_802_3_MIN of include/uapi/linux/if_ether.h
 _ETHERTYPES = {
-    0x0800: "IPv4", 0x0806: "ARP", 0x8035: "RARP", 0x8100: "VLAN", 0x86DD: "IPv6", 0x8809: "LACP", 0x8847: "MPLS", 0x8863: "PPPoE",
-    0x8864: "PPPoE", 0x888E: "EAPOL", 0x88A8: "802.1ad", 0x88CC: "LLDP", 0x88E5: "MACsec", 0x88F7: "PTP",
-}  # fmt: skip
+    0x0800: "IPv4",
+    0x0806: "ARP",
+    0x8035: "RARP",
+    0x8100: "VLAN",
+    0x86DD: "IPv6",
+    0x8809: "LACP",
+    0x8847: "MPLS",
+    0x8863: "PPPoE",
+    0x8864: "PPPoE",
+    0x888E: "EAPOL",
+    0x88A8: "802.1ad",
+    0x88CC: "LLDP",
+    0x88E5: "MACsec",
+    0x88F7: "PTP",
+}
 _IP_PROTOCOLS = {
-    0: "HOPOPT", 1: "ICMP", 2: "IGMP", 4: "IPIP", 6: "TCP", 17: "UDP", 33: "DCCP", 41: "IPv6-in-IP", 43: "IPv6-Route",
-    44: "IPv6-Frag", 47: "GRE", 50: "ESP", 51: "AH", 58: "ICMPv6", 59: "IPv6-NoNxt", 60: "IPv6-Opts", 89: "OSPF", 103: "PIM",
-    112: "VRRP", 132: "SCTP", 136: "UDPLite", 143: "Ethernet-in-IP",
-}  # fmt: skip
+    0: "HOPOPT",
+    1: "ICMP",
+    2: "IGMP",
+    4: "IPIP",
+    6: "TCP",
+    17: "UDP",
+    33: "DCCP",
+    41: "IPv6-in-IP",
+    43: "IPv6-Route",
+    44: "IPv6-Frag",
+    47: "GRE",
+    50: "ESP",
+    51: "AH",
+    58: "ICMPv6",
+    59: "IPv6-NoNxt",
+    60: "IPv6-Opts",
+    89: "OSPF",
+    103: "PIM",
+    112: "VRRP",
+    132: "SCTP",
+    136: "UDPLite",
+    143: "Ethernet-in-IP",
+}
 _LAST_ERRNO = 4095  # MAX_ERRNO of include/linux/err.h
 # Names that never leave the kernel, except through tracepoints: include/linux/errno.h
 _KERNEL_ERRNOS = {
-    512: "ERESTARTSYS", 513: "ERESTARTNOINTR", 514: "ERESTARTNOHAND", 515: "ENOIOCTLCMD", 516: "ERESTART_RESTARTBLOCK",
-    517: "EPROBE_DEFER", 518: "EOPENSTALE", 519: "ENOPARAM", 521: "EBADHANDLE", 522: "ENOTSYNC", 523: "EBADCOOKIE",
-    524: "ENOTSUPP", 525: "ETOOSMALL", 526: "ESERVERFAULT", 527: "EBADTYPE", 528: "EJUKEBOX", 529: "EIOCBQUEUED",
+    512: "ERESTARTSYS",
+    513: "ERESTARTNOINTR",
+    514: "ERESTARTNOHAND",
+    515: "ENOIOCTLCMD",
+    516: "ERESTART_RESTARTBLOCK",
+    517: "EPROBE_DEFER",
+    518: "EOPENSTALE",
+    519: "ENOPARAM",
+    521: "EBADHANDLE",
+    522: "ENOTSYNC",
+    523: "EBADCOOKIE",
+    524: "ENOTSUPP",
+    525: "ETOOSMALL",
+    526: "ESERVERFAULT",
+    527: "EBADTYPE",
+    528: "EJUKEBOX",
+    529: "EIOCBQUEUED",
     530: "ERECALLCONFLICT",
-}  # fmt: skip
+}
 # Python lists several names for these numbers; the ones that strace and the manual pages use.
 _ERRNOS = {**errno.errorcode, 11: "EAGAIN", 35: "EDEADLK", 95: "EOPNOTSUPP"} | _KERNEL_ERRNOS
 

@@ -39,7 +39,30 @@ class Made:
 KINDS = [Kind(bits, signed) for bits in (8, 16, 32, 64) for signed in (False, True)]
 VARIABLES = {f"{kind}x": kind for kind in KINDS}
 U64, S64 = Kind(64, False), Kind(64, True)
-CONSTANTS = (0, 1, 2, 3, 5, 7, 8, 10, 31, 63, 100, 127, 128, 255, 256, 1000, 32768, 65535, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1)
+CONSTANTS = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    7,
+    8,
+    10,
+    31,
+    63,
+    100,
+    127,
+    128,
+    255,
+    256,
+    1000,
+    32768,
+    65535,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 32,
+    (1 << 63) - 1,
+)
 _ORDER = {"==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
           ">=": lambda a, b: a >= b}  # fmt: skip
 _PLAIN = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "&": lambda a, b: a & b, "|": lambda a, b: a | b,
@@ -57,7 +80,18 @@ class Maker:
         if depth <= 0:
             return self.leaf()
         make = self.random.choice(
-            (self.leaf, self.plain, self.plain, self.plain, self.shift, self.division, self.unary, self.cast, self.choice, self.extreme)
+            (
+                self.leaf,
+                self.plain,
+                self.plain,
+                self.plain,
+                self.shift,
+                self.division,
+                self.unary,
+                self.cast,
+                self.choice,
+                self.extreme,
+            )
         )
         return make(depth) if make != self.leaf else self.leaf()  # type: ignore[call-arg]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,12 @@ def prctl(*numbers: int) -> None:
     """Calls prctl(PR_NOTHING, four numbers); fewer are filled with 0."""
     words = [ctypes.c_ulong(number) for number in (*numbers, 0, 0, 0, 0)[:4]]
     _libc.prctl(ctypes.c_int(PR_NOTHING), *words)
+
+
+def each(*arguments: Iterable[int]) -> None:
+    """One call of :func:`prctl` for each of the first arguments, of the second ones …"""
+    for numbers in zip(*arguments, strict=True):
+        prctl(*numbers)
 
 
 class Traced(NamedTuple):

@@ -174,7 +174,9 @@ class Maker:
     def make_emit(self) -> tuple[Any, Callable[[State], None]]:
         values = [self.number(2) for _ in range(FIELDS)]
         text = {f"f{i}": value for i, (value, _) in enumerate(values)}
-        return {"emit": f"{self.prefix}e", "with": text}, lambda state: state.rows.append(tuple(value(state) for _, value in values))
+        return {"emit": f"{self.prefix}e", "with": text}, lambda state: state.rows.append(
+            tuple(value(state) for _, value in values)
+        )
 
     def make_let(self) -> tuple[Any, Callable[[State], None]]:
         """A new name, or an old one anew."""

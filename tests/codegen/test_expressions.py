@@ -7,11 +7,31 @@ import random
 import pytest
 
 from codegen.expressions import KINDS, Made, Maker, Numbers
-from codegen.running import Lab, prctl
+from codegen.running import Lab, each
 
 FIELDS = 16  # of an event
 EVENTS = 12
-EDGES = (0, 1, 2, 7, 8, 63, 64, 127, 128, 255, 256, 1 << 15, 0xFFFF, 1 << 31, 0xFFFFFFFF, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+EDGES = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    63,
+    64,
+    127,
+    128,
+    255,
+    256,
+    1 << 15,
+    0xFFFF,
+    1 << 31,
+    0xFFFFFFFF,
+    1 << 32,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 1,
+)
 
 # The same four numbers seen as every kind; by the call's arguments they are unsigned long.
 LET = "\n".join(f"      {kind}x: ({kind}){argument}" for kind, argument in zip(
@@ -47,7 +67,7 @@ def test_the_kernel_computes_what_the_language_says(lab: Lab, seed: int) -> None
     calls = [tuple(choose.choice((choose.choice(EDGES), choose.getrandbits(64))) for _ in range(4)) for _ in range(30)]
     maker = Maker(seed)
     made = [maker.any(depth=1 + i % 4) for i in range(FIELDS * EVENTS)]
-    traced = lab.run(spec(made), lambda: [prctl(*call) for call in calls])  # type: ignore[func-returns-value]
+    traced = lab.run(spec(made), lambda: each(*zip(*calls, strict=True)))  # type: ignore[func-returns-value]
     for i in range(0, len(made), FIELDS):
         rows = traced.events(f"e{i // FIELDS}")
         for row, call in zip(rows, calls, strict=True):

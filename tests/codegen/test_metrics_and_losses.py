@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from codegen.running import Lab, prctl
+from codegen.running import Lab, each, prctl
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
@@ -56,7 +56,7 @@ def test_metrics(lab: Lab) -> None:
     name = ctypes.create_string_buffer(b"a name that is long")
     numbers = [0, 1, 2, 3, 4, 7, 8, 9, 10, 19, 20, 39, 40, 41, (1 << 32) - 1, 1 << 32, (1 << 64) - 1, 1000]
     signs = [5, -7, 3] * 6
-    traced = lab.run(METRICS, lambda: [prctl(n, s & (1 << 64) - 1, ctypes.addressof(name)) for n, s in zip(numbers, signs, strict=True)])
+    traced = lab.run(METRICS, lambda: each(numbers, (s & (1 << 64) - 1 for s in signs), [ctypes.addressof(name)] * len(numbers)))
 
     def slots(metric: str) -> dict[int, int]:
         (sample,) = traced.metrics[metric].values()
@@ -88,7 +88,11 @@ def test_metrics(lab: Lab) -> None:
     assert traced.counted("map_full", "slots") == len([n for n in numbers if n % 2**32 > 2])
     assert traced.counted("absent", "few") == 1
     assert traced.events("absent") == []
-    assert {int.from_bytes(k, "little"): int.from_bytes(v[0][:4], "little") for k, v in traced.maps["slots"].items()} == {0: 2, 1: 1, 2: 1}
+    assert {int.from_bytes(k, "little"): int.from_bytes(v[0][:4], "little") for k, v in traced.maps["slots"].items()} == {
+        0: 2,
+        1: 1,
+        2: 1,
+    }
     assert int.from_bytes(traced.maps["slots"][bytes([1, 0, 0, 0])][0][8:], "little", signed=True) == signs[-1]
 
 
@@ -102,7 +106,7 @@ events: {seen: {fields: {n: u64, padding: string(100)}}}
 probes:
   - {on: "tracepoint:syscalls:sys_enter_prctl", where: args.option == 0x7f00, emit: seen, with: {n: args.arg2, padding: '"x"'}}
 """,
-        lambda: [prctl(n) for n in range(calls)],
+        lambda: each(range(calls)),
     )
     rows = traced.events("seen")
     assert [row["n"] for row in rows] == list(range(len(rows)))

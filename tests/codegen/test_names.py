@@ -30,7 +30,13 @@ def words_of_the_generated_c() -> set[str]:
 def candidates() -> list[str]:
     """Those that a spec may use for anything."""
     library = {"main", "malloc", "printf", "exit", "index", "log", "logf", "round", "roundl", "vfork", "memset", "strlen", "abs"}
-    more = {f"{word}{n}" for word in ("key", "value", "e", "comm", "now", "chosen") for n in (2, 3)} | {"x", "x_", "x__", "bpf_x", "at_x"}
+    more = {f"{word}{n}" for word in ("key", "value", "e", "comm", "now", "chosen") for n in (2, 3)} | {
+        "x",
+        "x_",
+        "x__",
+        "bpf_x",
+        "at_x",
+    }
     found = words_of_the_generated_c() | cnames.FIXED | cnames.LOCALS | cnames.MACROS | library | more
     refused = names.C_WORDS | names.C_TYPES | names.WORDS | names.BUILTINS | names.OPTIONS | names.COLUMNS
     return sorted(word for word in found - refused if not word.startswith("__"))
@@ -41,7 +47,7 @@ def spec(words: list[str], programs: list[str]) -> str:
     halves = words[::2], words[1::2]
     maps = {word: {"type": "hash", "max_entries": 1, "key": "u32", "value": {word: "u32"}} for word in halves[0]}
     metrics = {word: {"kind": "counter", "help": "x", "labels": {word: "u32", "l": "u32"}} for word in halves[1]}
-    events = {f"e_{i}": {"fields": dict.fromkeys(words[i:i + 60], "u64")} for i in range(0, len(words), 60)}
+    events = {f"e_{i}": {"fields": dict.fromkeys(words[i : i + 60], "u64")} for i in range(0, len(words), 60)}
     params = {word: {"type": "u32", "help": "x"} for word in words}
     variables = {
         "on": PRCTL,
@@ -140,7 +146,23 @@ probes:
 
 
 def test_programs_of_any_symbol_build(lab: Lab) -> None:
-    symbols = ["main", "malloc", "int", "SEC", "LICENSE", "0abc", "linux", "bpf_htons", "exit", "count", "config", "_ZN3fooEv", "a.b", "a@@V1", "NULL"]
+    symbols = [
+        "main",
+        "malloc",
+        "int",
+        "SEC",
+        "LICENSE",
+        "0abc",
+        "linux",
+        "bpf_htons",
+        "exit",
+        "count",
+        "config",
+        "_ZN3fooEv",
+        "a.b",
+        "a@@V1",
+        "NULL",
+    ]
     probes = "\n".join(f'  - {{on: "uprobe:/bin/x:{symbol}", count: seen}}' for symbol in symbols)
     artefact = lab.build(f"metrics: {{seen: {{kind: counter, help: x}}}}\nprobes:\n{probes}\n")
     manifest = json.loads((artefact / "manifest.json").read_text())

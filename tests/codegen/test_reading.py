@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,9 @@ params: {parent: {type: i32, min: 1, default: 1, help: whose children}}
 """
     )
     children = []
-    traced = lab.run_built(artefact, lambda: children.append(os.spawnv(os.P_WAIT, "/bin/true", ["true"])), {"parent": os.getpid()})
+    traced = lab.run_built(
+        artefact, lambda: children.append(os.spawnv(os.P_WAIT, "/bin/true", ["true"])), {"parent": os.getpid()}
+    )
     (row,) = traced.events("run")
     assert row | {"pid": 0} == {"trusted": True, "plain": True, "pid": 0, "parent": os.getpid(), "same": True, "marks": 0}
 
@@ -124,7 +127,7 @@ probes:
 
 def test_enums_keep_their_size(lab: Lab) -> None:
     """A byte that is an enum, read beside the bytes that follow it."""
-    with open("/dev/null") as file:
+    with Path("/dev/null").open() as file:
         traced = lab.run(
             """
 events: {seen: {fields: {hint: i64, through: u8, whole: u64}}}

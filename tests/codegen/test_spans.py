@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from codegen.running import Lab, prctl
+from codegen.running import Lab, each, prctl
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
@@ -46,7 +46,6 @@ spans:
   lost:
     start: tracepoint:syscalls:sys_enter_getpriority
     end: tracepoint:syscalls:sys_exit_prctl
-    key: pid
     do: [{emit: late, with: {n: 1000}}]
 """
 
@@ -99,7 +98,7 @@ spans:
     emit: seen
     with: {n: 1}
 """,
-        lambda: [prctl(n) for n in range(6)],
+        lambda: each(range(6)),
     )
     assert traced.counted("map_full", "s") == 2
     assert traced.events("seen") == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codegen.running import Lab, prctl
+from codegen.running import Lab, each
 from codegen.statements import FIELDS, Maker, Program, State
 
 PROGRAMS = 8  # of a spec
@@ -27,7 +27,11 @@ def spec(programs: list[Program]) -> str:
         events[f"p{i}e"] = {"fields": {f"f{k}": "u64" for k in range(FIELDS)}}
         used = [{"if": "x > 5", "then": [{"stop": True}]}]
         # All is declared for all programs, so each uses all of it; never in these runs.
-        never = [{"emit": f"p{i}e", "with": {f"f{k}": 0 for k in range(FIELDS)}}, *({"delete": f"p{i}{m}[0]"} for m in "abc"), {"stop": True}]
+        never = [
+            {"emit": f"p{i}e", "with": {f"f{k}": 0 for k in range(FIELDS)}},
+            *({"delete": f"p{i}{m}[0]"} for m in "abc"),
+            {"stop": True},
+        ]
         probes.append({"on": "tracepoint:syscalls:sys_enter_prctl", "name": f"p{i}", "where": "args.option == 0x7f00",
                        "let": dict(program.lets), "do": [{"if": "args.arg5 == 77", "then": never}, *used, *program.do]})  # fmt: skip
     sections |= {"maps": maps, "events": events, "probes": probes}
@@ -45,7 +49,7 @@ def test_the_kernel_does_what_the_language_says(lab: Lab, seed: int) -> None:
     programs = [Maker(f"p{i}", seed * PROGRAMS + i).program() for i in range(PROGRAMS)]
     choose = random.Random(seed)
     calls = [(choose.randrange(6), choose.randrange(6)) for _ in range(CALLS)]
-    traced = lab.run(spec(programs), lambda: [prctl(*call) for call in calls])  # type: ignore[func-returns-value]
+    traced = lab.run(spec(programs), lambda: each(*zip(*calls, strict=True)))  # type: ignore[func-returns-value]
     for i, program in enumerate(programs):
         state = State()
         for call in calls:

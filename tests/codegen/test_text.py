@@ -106,6 +106,4 @@ def test_text(lab: Lab, known_name: None) -> None:
     assert traced.counted("truncated", "read.cut") == traced.counted("truncated", "read.limited") == 1
     assert traced.counted("faulted", "read.faulted") == 1
     assert [row["where"] for row in traced.events("mine")] == [1]
-    assert traced.events("choice") == [
-        {"first": "known to be", "second": "known to be", "same": True, "length": 11, "marks": 0}
-    ]
+    assert traced.events("choice") == [{"first": "known to be", "second": "known to be", "same": True, "length": 11, "marks": 0}]

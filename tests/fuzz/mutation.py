@@ -38,7 +38,24 @@ POINTS = (
 )  # fmt: skip
 TYPES = ("u8", "u16", "u32", "u64", "i8", "i32", "i64", "bool", "hex", "timestamp", "duration", "bytes", "pid", "comm", "string(8)", "string(4096)",
          "argv(64)", "ip", "mac", "port", "errno", "result", "syscall", "enum:req_op", "enum:nosuch", "flags:open", "dev_t", "nosuch")  # fmt: skip
-NAMES = ("count", "key", "events", "value", "main", "malloc", "n", "a", "seen", "io", "x_", "ctx", "span", "linux", "index", "bpf_htons")
+NAMES = (
+    "count",
+    "key",
+    "events",
+    "value",
+    "main",
+    "malloc",
+    "n",
+    "a",
+    "seen",
+    "io",
+    "x_",
+    "ctx",
+    "span",
+    "linux",
+    "index",
+    "bpf_htons",
+)
 
 Node = Any
 

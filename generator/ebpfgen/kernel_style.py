@@ -81,7 +81,8 @@ def _narrow(line: str) -> Iterator[str]:
     own = line[: len(line) - len(line.lstrip("\t"))]
     further = f"{own}\t\t"
     while _width(line) > WIDEST:
-        fitting = [(looseness, at) for at, looseness in _breaks(line) if _width(line[:at].rstrip()) <= WIDEST]
+        begin = len(line) - len(line.lstrip())
+        fitting = [(looseness, at) for at, looseness in _breaks(line) if at > begin and _width(line[:at].rstrip()) <= WIDEST]
         if not fitting:
             break
         loosest = min(looseness for looseness, _ in fitting)

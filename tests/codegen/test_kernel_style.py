@@ -63,6 +63,16 @@ def test_literals_are_not_cut() -> None:
     assert lay_out([f"f(x, {literal});"]) == ["f(x,", f"  {literal});"]
 
 
+@pytest.mark.parametrize("operator", [" ? ", " : ", " + ", " && ", ", "])
+def test_every_piece_is_shorter_than_what_it_was_cut_from(operator: str) -> None:
+    """Also where a piece begins with an operator, behind spaces, and can't be cut again."""
+    for left in (10, 60, 90, 109, 110, 111, 130):
+        line = f"abc({'x' * left}{operator}{'y' * 150}{operator}{'z' * 150});"
+        lines = lay_out([line])
+        assert len(lines) <= 3
+        assert "".join("".join(lines).split()) == "".join(line.split())
+
+
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.parent.name)
 def test_generated_lines_are_not_wide(path: Path) -> None:
     assert not [line for line in path.read_text(encoding="utf-8").expandtabs(8).splitlines() if len(line) > WIDEST]

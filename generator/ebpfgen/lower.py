@@ -757,7 +757,7 @@ class _Function:
         text = self.value(v.base)
         if text.isidentifier() and text not in ("p", "val"):
             return text
-        return self.once(("pointer", v.base), self.declare(v.base.type, "").rstrip() + " ", "base", text)
+        return self.once(("pointer", v.base), self.declare(v.base.type, "").rstrip(), "base", text)
 
     def _chain(self, v: ir.Load) -> tuple[str, list[str]]:
         """The root pointer and the segments that BPF_CORE_READ follows."""

@@ -150,7 +150,10 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-/* Whether there is such an entry. The verifier refuses what clang makes of several such tests: it joins the pointers' bits. */
+/*
+ * Whether there is such an entry. The verifier refuses what clang makes of several such tests: it joins the pointers'
+ * bits.
+ */
 static __always_inline bool there(const void *entry)
 {
 	bool found = entry;

@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from codegen.running import Lab, each, prctl
+from codegen.running import Lab, each
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 

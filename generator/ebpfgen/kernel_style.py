@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, takewhile
 
 WIDEST = 120
 TAB = 8
@@ -82,7 +82,7 @@ def _narrow(line: str) -> Iterator[str]:
     further = f"{own}\t\t"
     while _width(line) > WIDEST:
         begin = len(line) - len(line.lstrip())
-        fitting = [(looseness, at) for at, looseness in _breaks(line) if at > begin and _width(line[:at].rstrip()) <= WIDEST]
+        fitting = [(looseness, at) for at, looseness in _fitting(line) if at > begin]
         if not fitting:
             break
         loosest = min(looseness for looseness, _ in fitting)
@@ -91,6 +91,11 @@ def _narrow(line: str) -> Iterator[str]:
         further = _below_parenthesis(line[:at]) or further
         line = further + line[at:]
     yield line
+
+
+def _fitting(line: str) -> Iterator[tuple[int, tuple[int, int]]]:
+    """The breaks of the line's wide beginning; the rest, which may be long, is not looked at."""
+    return takewhile(lambda found: _width(line[: found[0]].rstrip()) <= WIDEST, _breaks(line))
 
 
 def _below_parenthesis(before: str) -> str:

@@ -83,7 +83,7 @@ def read_lab() -> Lab:
     data: dict[str, Any] = tomllib.loads(DATA.read_text())
     kernels = tuple(Kernel(**kernel) for kernel in data["kernel"])
     skips = tuple(Skip(**skip) for skip in data["skip"])
-    known = tuple(Known(**each) for each in data["known"])
+    known = tuple(Known(**each) for each in data.get("known", ()))
     return Lab(data["mirror"], Path(data["keyring"]), data["time_limit"], kernels, tuple(data["tests"]), skips, known)
 
 

@@ -67,7 +67,7 @@ def test_the_kernel_computes_what_the_language_says(lab: Lab, seed: int) -> None
     calls = [tuple(choose.choice((choose.choice(EDGES), choose.getrandbits(64))) for _ in range(4)) for _ in range(30)]
     maker = Maker(seed)
     made = [maker.any(depth=1 + i % 4) for i in range(FIELDS * EVENTS)]
-    traced = lab.run(spec(made), lambda: each(*zip(*calls, strict=True)))  # type: ignore[func-returns-value]
+    traced = lab.run(spec(made), lambda: each(*zip(*calls, strict=True)))
     for i in range(0, len(made), FIELDS):
         rows = traced.events(f"e{i // FIELDS}")
         for row, call in zip(rows, calls, strict=True):

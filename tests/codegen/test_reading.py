@@ -70,6 +70,11 @@ params: {parent: {type: i32, min: 1, default: 1, help: whose children}}
 
 def test_numbers_behind_pointers(lab: Lab) -> None:
     numbers = (ctypes.c_int * 4)(10, 20, -30, 40)
+
+    def work() -> None:
+        prctl(address, 3)
+        _libc.pipe2(numbers, 0x7F000000)
+
     address = ctypes.addressof(numbers)
     traced = lab.run(
         """
@@ -89,12 +94,12 @@ probes:
       at: "uptr(p)[args.arg3]"
       sum: "uptr(p)[0] + uptr(p)[2]"
       next: "*(uptr(q) + 4)"
-  - on: tracepoint:syscalls:sys_enter_pipe2
+  - on: tracepoint:syscalls:sys_enter_pipe2  # type: ignore[func-returns-value]
     where: args.flags == 0x7f000000
     emit: pipe
     with: {first: "*args.fildes", second: "args.fildes[1]"}
 """,
-        lambda: (prctl(address, 3), _libc.pipe2(numbers, 0x7F000000)),
+        work,
     )
     wide = int.from_bytes(bytes(numbers)[8:16], "little")
     assert traced.events("seen") == [

@@ -94,7 +94,7 @@ probes:
       at: "uptr(p)[args.arg3]"
       sum: "uptr(p)[0] + uptr(p)[2]"
       next: "*(uptr(q) + 4)"
-  - on: tracepoint:syscalls:sys_enter_pipe2  # type: ignore[func-returns-value]
+  - on: tracepoint:syscalls:sys_enter_pipe2
     where: args.flags == 0x7f000000
     emit: pipe
     with: {first: "*args.fildes", second: "args.fildes[1]"}

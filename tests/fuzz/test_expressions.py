@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import operator
 from collections.abc import Callable
 
@@ -154,12 +153,10 @@ def test_mistakes_are_told_at_their_place(text: str, column: int, message: str) 
     assert problem.mark == Mark("spec.yaml", 7, 11 + column)
 
 
-@pytest.mark.parametrize("nested", ["!" * {0} + "a", "-" * {0} + "a", "(u8)" * {0} + "a"] if False else [])
-def test_nothing(nested: str) -> None:
-    raise AssertionError(nested)
-
-
-@pytest.mark.parametrize("make", [lambda n: "!" * n + "a", lambda n: "a" + ".b" * n, lambda n: " + ".join("a" * (n + 1)), lambda n: "f(" * n + "a" + ")" * n])
+@pytest.mark.parametrize(
+    "make",
+    [lambda n: "!" * n + "a", lambda n: "a" + ".b" * n, lambda n: " + ".join("a" * (n + 1)), lambda n: "f(" * n + "a" + ")" * n],
+)
 def test_depth_has_a_limit(make: Callable[[int], str]) -> None:
     assert tree(make(30))
     with pytest.raises(ExpressionError, match="nested deeper than 100 levels"):
@@ -169,7 +166,7 @@ def test_depth_has_a_limit(make: Callable[[int], str]) -> None:
 
 
 def test_parentheses_and_text_are_no_levels() -> None:
-    assert tree("(" * 500 + "a" + ")" * 500) == tree("a") or shown(tree("(" * 500 + "a" + ")" * 500)) == "a"
+    assert shown(tree("(" * 500 + "a" + ")" * 500)) == "a"
 
 
 def test_places_of_nodes() -> None:
@@ -183,7 +180,6 @@ def test_places_of_nodes() -> None:
 
 # Against Python, whose precedence is C's for these operators.
 _NUMBERS = st.integers(0, 1000).map(str)
-_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.LShift: operator.lshift}
 
 
 @st.composite
@@ -216,7 +212,13 @@ TOKENS = ["a", "b.c", "$p", "1", "0x", "10ms", '"t"', "'c'", "(", ")", "[", "]",
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(TOKENS), max_size=14).map(" ".join), st.lists(st.sampled_from(TOKENS), max_size=14).map("".join)))
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.lists(st.sampled_from(TOKENS), max_size=14).map(" ".join),
+        st.lists(st.sampled_from(TOKENS), max_size=14).map("".join),
+    )
+)
 def test_any_text_is_a_tree_or_a_mistake(text: str) -> None:
     try:
         found = tree(text)
@@ -225,5 +227,4 @@ def test_any_text_is_a_tree_or_a_mistake(text: str) -> None:
         assert error.problem.mark.column >= 11
         assert error.problem.mark.column <= 11 + len(text)
     else:
-        assert isinstance(found, expr.Node)
-        assert shown(tree(shown(found).replace("<", "(").replace(">", ")"))) if not set("<>'$") & set(text) else True
+        assert shown(found)

@@ -121,7 +121,7 @@ def test_a_bare_name_is_enough_where_it_is_of_one_thing(made: Description, name:
     ("thing", "words"),
     [
         ("tracepoint:task:task_mad", "this kernel has no tracepoint task:task_mad; did you mean task:task_made"),
-        ("tracepoint:task", "'tracepoint:task' is not complete: tracepoint:CATEGORY:NAME"),
+        ("tracepoint:task", "'tracepoint:task' is not complete, expected tracepoint:CATEGORY:NAME"),
         ("tp_btf:task_mad", "did you mean task_made"),
         ("kprobe:kil_task", "this kernel has no function kil_task; did you mean kill_task?"),
         ("struct:task_strct", "this kernel has no struct task_strct; did you mean task_struct?"),

@@ -1,4 +1,4 @@
-"""Expressions: C's precedence, places, units, escapes, how deep they may nest."""
+"""Expressions: what C's own grammar makes of the same text, and that whatever parses has a type or a mistake."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycparser import c_ast, c_parser  # type: ignore[import-untyped]  # cffi brings it
 
+import fake_kernel
 from ebpfgen import expr
-from ebpfgen.expr import DEEPEST, ExpressionError, conjuncts, names, parse
+from ebpfgen.bodies import walk
+from ebpfgen.expr import ExpressionError, conjuncts, names, parse
 from ebpfgen.model import At, Text
-from ebpfgen.problems import Mark, Problem
+from ebpfgen.problems import Mark
+from ebpfgen.typer import Scope, Typer
 
+TOKENS = (
+    "pid comm nsecs curtask $p 0 1 0x1f 10ms 4KiB 'a' \"text\" ( ) [ ] . -> , ? : ?? + - * / % & | ^ ~ ! && || and or not in "
+    "== != < > <= >= << >> (u32) (i64) (struct sock *) (char **) str( ip( min( max( abs( ntohs( exists( TCP_CLOSE O_CREAT true 0xffffffffffffffff"
+).split(" ")
 BINARY = ("+", "-", "*", "/", "%", "<<", ">>", "&", "|", "^", "==", "!=", "<", "<=", ">", ">=", "&&", "||")
 
 
 def tree(text: str) -> expr.Node:
     return parse(Text(text, At(Mark("x.yaml", 3, 10), "where")))
-
-
-def mistake(text: str) -> Problem:
-    with pytest.raises(ExpressionError) as caught:
-        tree(text)
-    return caught.value.problem
 
 
 def ours(node: expr.Node) -> str:
@@ -86,81 +87,23 @@ def test_precedence_is_that_of_c(text: str) -> None:
     assert ours(tree(text)) == of_c(parsed_as_c(text))
 
 
-@pytest.mark.parametrize(("text", "meaning"), [
-    ("not a == b and c", "((!(a == b)) && c)"),
-    ("not a or b and not c", "((!a) || (b && (!c)))"),
-    ("!a == b", "((!a) == b)"),
-    ("a & b in m", "(a & (b in m))"),
-    ("a + 1 in m and b", "(((a + 1) in m) && b)"),
-    ("a not in m or b", "((!(a in m)) || b)"),
-    ("a ?? b ?? c > 1", "(a ?? (b ?? (c > 1)))"),
-    ("a ?? 0 ? b : c", "((a ?? 0) ? b : c)"),
-    ("a or b ?? c", "((a or b) ?? c)".replace("or", "||")),
-    ("a->b.c[1]->d", "((((a.b).c)[1]).d)"),
-])  # fmt: skip
-def test_precedence_of_what_c_lacks(text: str, meaning: str) -> None:
-    assert ours(tree(text)) == meaning
+def test_a_character_may_be_any_byte() -> None:
+    assert tree(r"'\x7f'") == expr.Number(0, 127)
 
 
-@pytest.mark.parametrize(("text", "value", "unit"), [
-    ("10", 10, ""), ("0x1F", 31, ""), ("0o17", 15, ""), ("0b101", 5, ""), ("1_000", 1000, ""), ("10u", 10, ""), ("10ULL", 10, ""),
-    ("7ns", 7, "duration"), ("5us", 5_000, "duration"), ("10ms", 10_000_000, "duration"), ("2s", 2_000_000_000, "duration"),
-    ("1m", 60_000_000_000, "duration"), ("3B", 3, "bytes"), ("4KiB", 4096, "bytes"), ("1MiB", 1 << 20, "bytes"),
-    ("1GiB", 1 << 30, "bytes"), ("4KB", 4000, "bytes"), ("18446744073709551615", 2**64 - 1, ""), ("'a'", 97, ""), (r"'\n'", 10, ""),
-    (r"'\''", 39, ""), (r"'\x7f'", 127, ""),
-])  # fmt: skip
-def test_numbers(text: str, value: int, unit: str) -> None:
-    assert tree(text) == expr.Number(0, value, unit)
+@pytest.fixture(scope="module")
+def typer() -> Typer:
+    return Typer(fake_kernel.kernel())
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ('"plain"', b"plain"), (r'"\n\r\t\\\""', b'\n\r\t\\"'), (r'"\x41\x42"', b"AB"), ('"é"', "é".encode()), ('"\'"', b"'"), ('""', b""),
-])  # fmt: skip
-def test_texts(text: str, value: bytes) -> None:
-    assert tree(text) == expr.String(0, value)
-
-
-@pytest.mark.parametrize(("text", "column", "words"), [
-    ("1 == 10sec", 15, "'sec' is no unit"),
-    ("18446744073709551616", 10, "does not fit 64 bits"),
-    ("18014398509481984KiB", 10, "does not fit 64 bits"),
-    ("a == 017", 15, "looks octal"),
-    ("'ab'", 10, "does not belong"),
-    ("'é'", 10, "is not one byte"),
-    (r'"a\q"', 12, "is no escape"),
-    (r'"\x4"', 10, "is not a well-formed literal"),
-    (r'"a\0b"', 10, "NUL"),
-    ("a = 1", 12, "write =="),
-    ("a +", 13, "ends where more is expected"),
-    ("", 10, "this is empty"),
-    ("(u33)x", 11, "no type to cast to"),
-    ("f(a, )", 15, "not expected"),
-    ("a b", 12, "not expected"),
-])  # fmt: skip
-def test_mistakes_have_their_place(text: str, column: int, words: str) -> None:
-    found = mistake(text)
-    assert words in found.words
-    assert (found.mark.line, found.mark.column) == (3, column)
-
-
-def test_nodes_know_where_they_begin() -> None:
-    node = tree("a.b == $p and f(x, (u32)y)[0] in m")
-    assert isinstance(node, expr.Binary) and isinstance(node.left, expr.Binary) and isinstance(node.right, expr.Contains)
-    member, param, index = node.left.left, node.left.right, node.right.item
-    assert isinstance(member, expr.Member) and isinstance(index, expr.Index) and isinstance(index.base, expr.Call)
-    assert [node.pos, member.pos, param.pos, node.right.pos, index.base.args[1].pos] == [0, 2, 7, 14, 19]
-
-
-@pytest.mark.parametrize(
-    ("opened", "closed"), [("-", ""), ("not ", ""), ("f(", ")"), ("a[", "]"), ("1 + (", ")"), ("a ? b : ", "")]
-)
-def test_as_deep_as_it_may_be(opened: str, closed: str) -> None:
-    assert tree(opened * (DEEPEST // 3) + "1" + closed * (DEEPEST // 3))
-    assert "nested deeper" in mistake(opened * (DEEPEST + 1) + "1" + closed * (DEEPEST + 1)).message
-
-
-def test_parentheses_alone_are_no_depth() -> None:
-    assert tree("(" * 1000 + "1" + ")" * 1000) == expr.Number(1000, 1)
+@settings(max_examples=200, deadline=None)
+@given(text=st.lists(st.sampled_from(TOKENS), min_size=1, max_size=9).map(" ".join))
+def test_what_parses_has_a_type_or_a_mistake_at_its_place(typer: Typer, text: str) -> None:
+    written = Text(text, At(Mark("x.yaml", 1, 1), "where"))
+    try:
+        assert list(walk(typer.value(written, Scope())))
+    except ExpressionError as error:
+        assert 1 <= error.problem.mark.column <= len(text) + 1
 
 
 def test_parts_of_a_condition() -> None:

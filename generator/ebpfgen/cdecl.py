@@ -20,6 +20,16 @@ OTHER = "___other"
 """Flavour (libbpf drops what follows three underscores) for members that the described kernel's struct lacks."""
 
 
+KINDS = (
+    ("number", "__u64 ", ""), ("pointer", "void *", ""), ("record", "struct {{ char c; }} ", ""),
+    ("choice", "enum {{ CHOICE_{} }} ", ""),
+    ("numbers", "__u64 ", "[1]"), ("pointers", "void *", "[1]"),
+    ("records", "struct {{ char c; }} ", "[1]"),
+)  # fmt: skip
+"""Kinds of members: flavour, and how C declares one ({} is the member's name)."""
+_RELOCATED = "__attribute__((preserve_access_index))"
+
+
 @dataclass(slots=True)
 class _Body:
     """Members used of one struct; ``nested`` holds those of members whose type has no name."""
@@ -38,6 +48,7 @@ class TypeDeclarations:
         self.enums: dict[str, btf.Enum] = {}
         self.forwards: set[str] = set()
         self.others: dict[str, dict[str, str]] = {}
+        self.questions: dict[str, set[str]] = {}
 
     # Names
 
@@ -82,6 +93,10 @@ class TypeDeclarations:
         if all(known.partition("[")[0] != member for known in self.others.get(struct.name, {})):
             self.other(struct, member, "__u64 ")
 
+    def asked(self, struct: btf.Struct, member: str) -> None:
+        """A member of which is asked whether other kernels have it, of whatever type."""
+        self.questions.setdefault(struct.name, set()).add(member)
+
     def place(self, type_id: int) -> str:
         """The C spelling, before a name, of something that lies in a struct; declares it where it is one itself."""
         kind = self.btf.resolve(type_id)
@@ -121,7 +136,7 @@ class TypeDeclarations:
         defined = {d.split(" {")[0] for d in definitions}
         forwards = [f"{name};" for name in sorted(self.forwards) if name not in defined]
         others = [self._other(name) for name in sorted(self.others)]
-        return ["\n".join(forwards)] * bool(forwards) + definitions + others
+        return ["\n".join(forwards)] * bool(forwards) + definitions + others + list(self._asked())
 
     def _ordered(self) -> Iterator[str]:
         done: set[str] = set()
@@ -186,6 +201,17 @@ class TypeDeclarations:
         packed = "" if kind.size == 4 else "__attribute__((packed)) "
         constants = f"{kind.name}{KERNEL}_most = {number:#x}" + (f", {kind.name}{KERNEL}_least = -1" if kind.signed else "")
         return f"{self.spelled(kind)} {{ {constants} }} {packed}".rstrip() + ";"
+
+    def _asked(self) -> Iterator[str]:
+        """libbpf finds a member only where it is of the kind that it is declared with: so once for each kind."""
+        if not self.questions:
+            return
+        for name, members in sorted(self.questions.items()):
+            for flavour, c_type, length in KINDS:
+                inside = " ".join(f"{c_type.format(name + '_' + m)}{m}{length};" for m in sorted(members))
+                yield f"struct {name}___{flavour} {{ {inside} }} {_RELOCATED};"
+        tests = " || \\\n\t ".join(f"bpf_core_field_exists(struct type##___{flavour}, member)" for flavour, _, _ in KINDS)
+        yield f"/* Whether the kernel's struct has the member, of whatever kind. */\n#define HAS_MEMBER(type, member) \\\n\t({tests})"
 
     def _other(self, name: str) -> str:
         inside = "".join(f"\t{c_type}{member};\n" for member, c_type in sorted(self.others[name].items()))

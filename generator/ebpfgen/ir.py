@@ -254,8 +254,12 @@ class FieldChoice:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
+    """Whether the running kernel has all of ``fields``. Of one that the kernel described lacks, ``any_kind`` says that its type
+    may be any: it is not going to be read."""
+
     type: BoolT
     fields: tuple[tuple[Struct, Member], ...]
+    any_kind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

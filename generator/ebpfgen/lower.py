@@ -536,8 +536,8 @@ class _Function:
                 return " || ".join(_side(self.condition(t)) for t in tests)
             case ir.FieldChoice():
                 return self.value(_first_that_exists(v))
-            case ir.Exists(fields=fields):
-                return self._exists(fields)
+            case ir.Exists():
+                return self._exists(v)
             case ir.Call():
                 return self._call(v)
             case ir.StringTest():
@@ -784,7 +784,14 @@ class _Function:
         self.whole.types.other(step.owner, step.member.name + length, c_type)
         outer = v.steps[:-1]
         struct = f"struct {step.owner.name}{OTHER} *"
-        return f"({struct}){_operand(self.value(v.base)) if not outer else self._address(replace(v, steps=outer))}"
+        return f"({struct}){self._variable(v.base) if not outer else self._address(replace(v, steps=outer))}"
+
+    def _variable(self, pointer: ir.Expr) -> str:
+        """A pointer that can stand in one of CO-RE's macros, which can't stand in one another."""
+        text = self.value(pointer)
+        if "BPF_CORE_READ" not in text:
+            return _operand(text)
+        return self.once(("pointer", pointer), self.declare(pointer.type, "").rstrip(), "base", text)
 
     def _address(self, v: ir.Expr) -> str:
         """The address of a place in memory."""
@@ -812,18 +819,20 @@ class _Function:
         self.emit(f"bpf_probe_read_{v.pointer.type.space}(&{name}, sizeof({name}), {where});")
         return name
 
-    def _exists(self, fields: tuple[tuple[btf.Struct, btf.Member], ...]) -> str:
+    def _exists(self, v: ir.Exists) -> str:
         tests = []
-        for struct, member in fields:
+        for struct, member in v.fields:
             if not struct.name:
                 continue  # a part of the struct before it in the path, and there with it
-            owner = self.whole.types.spelled(struct)
-            if self.whole.btf.member(struct, member.name) is None:
-                owner = f"struct {struct.name}{OTHER}"
-                self.whole.types.other_exists(struct, member.name)
-            else:
+            if self.whole.btf.member(struct, member.name) is not None:
                 self.whole.types.member(struct, member)
-            tests.append(f"bpf_core_field_exists({owner}, {member.name})")
+                tests.append(f"bpf_core_field_exists({self.whole.types.spelled(struct)}, {member.name})")
+            elif v.any_kind:
+                self.whole.types.asked(struct, member.name)
+                tests.append(f"HAS_MEMBER({struct.name}, {member.name})")
+            else:
+                self.whole.types.other_exists(struct, member.name)
+                tests.append(f"bpf_core_field_exists(struct {struct.name}{OTHER}, {member.name})")
         return " && ".join(dict.fromkeys(tests))
 
     # Builtins and functions

@@ -250,9 +250,7 @@ class Typer:
         fields = tuple(fields_of(o) for o in options)
         for option, needs in zip(written.options[:-1], fields, strict=False):
             if not needs:
-                raise ExpressionError(
-                    option.at.problem("no kernel lacks this, so what is behind it in the list is never used")
-                )
+                raise ExpressionError(option.at.problem("no kernel lacks this, so what is behind it in the list is never used"))
         return ir.FieldChoice(_widest(kinds), tuple(options), fields)
 
 
@@ -1078,10 +1076,8 @@ class _Typing:
         if not fields:
             raise self.fail(node, "exists() asks for a member of a kernel struct")
         if not all(struct.name for struct, _ in fields):
-            raise self.fail(
-                node, "exists() can't ask inside of a struct without a name: ask for the member that is this struct"
-            )
-        return ir.Exists(ir.BoolT(), fields)
+            raise self.fail(node, "exists() can't ask inside of a struct without a name: ask for the member that is this struct")
+        return ir.Exists(ir.BoolT(), fields, any_kind=True)
 
     def call_strlen(self, node: expr.Call) -> ir.Expr:
         self.arity(node, 1)

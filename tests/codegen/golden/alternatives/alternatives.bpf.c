@@ -57,6 +57,30 @@ struct request___other { /* request as other kernels have it */
 	struct gendisk *rq_disk;
 } __attribute__((preserve_access_index));
 
+struct request___number { __u64 rq_disk; } __attribute__((preserve_access_index));
+
+struct request___pointer { void *rq_disk; } __attribute__((preserve_access_index));
+
+struct request___record { struct { char c; } rq_disk; } __attribute__((preserve_access_index));
+
+struct request___choice { enum { CHOICE_request_rq_disk } rq_disk; } __attribute__((preserve_access_index));
+
+struct request___numbers { __u64 rq_disk[1]; } __attribute__((preserve_access_index));
+
+struct request___pointers { void *rq_disk[1]; } __attribute__((preserve_access_index));
+
+struct request___records { struct { char c; } rq_disk[1]; } __attribute__((preserve_access_index));
+
+/* Whether the kernel's struct has the member, of whatever kind. */
+#define HAS_MEMBER(type, member) \
+	(bpf_core_field_exists(struct type##___number, member) || \
+	 bpf_core_field_exists(struct type##___pointer, member) || \
+	 bpf_core_field_exists(struct type##___record, member) || \
+	 bpf_core_field_exists(struct type##___choice, member) || \
+	 bpf_core_field_exists(struct type##___numbers, member) || \
+	 bpf_core_field_exists(struct type##___pointers, member) || \
+	 bpf_core_field_exists(struct type##___records, member))
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct alternatives_config config = {};
 
@@ -224,7 +248,7 @@ int request_block_rq_issue(__u64 *ctx)
 			bpf_core_field_exists(struct gendisk, disk_name);
 	__builtin_memset(&key, 0, sizeof(key));
 	key.disk = (__u32)disk->first_minor;
-	key.old = bpf_core_field_exists(struct request___other, rq_disk);
+	key.old = HAS_MEMBER(request, rq_disk);
 	if (first)
 		read_kernel_string(key.name, sizeof(key.name), rq->q->disk->disk_name, TRUNCATED_REQUEST_NAME,
 				   FAULTED_REQUEST_NAME);
@@ -253,7 +277,7 @@ int request_blk_account_io_start(struct pt_regs *ctx)
 			bpf_core_field_exists(struct gendisk, disk_name);
 	__builtin_memset(&key, 0, sizeof(key));
 	key.disk = (__u32)BPF_CORE_READ(disk, first_minor);
-	key.old = bpf_core_field_exists(struct request___other, rq_disk);
+	key.old = HAS_MEMBER(request, rq_disk);
 	if (first)
 		read_kernel_string(key.name, sizeof(key.name), BPF_CORE_READ(rq, q, disk)->disk_name,
 				   TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);

@@ -42,9 +42,13 @@ def run(image: Image, files: Files, command: str, share: Path, limit: float | No
 
 def _ended(share: Path, returned: int) -> Ended:
     status = share / "status"
-    if returned != _LEFT or not status.exists():
-        return Ended(None, f"died: QEMU ended with {returned}, without the command's status")
-    return Ended(int(status.read_text()), "")
+    if returned == _LEFT and status.exists():
+        return Ended(int(status.read_text()), "")
+    console = share / "console"
+    said = console.read_text(errors="replace").split("\n") if console.exists() else []
+    words = [line.strip() for line in said if line.strip()]
+    telling = [line for line in words if re.search(r"Kernel panic|BUG:|Oops|^lab:", line)] or words[-1:]
+    return Ended(None, f"died: QEMU ended with {returned}; on the console: {' / '.join(telling[:3]) or 'nothing'}")
 
 
 def _arguments(image: Image, files: Files, share: Path) -> list[str]:
@@ -52,7 +56,7 @@ def _arguments(image: Image, files: Files, share: Path) -> list[str]:
     append = (
         # The clock's frequency is told, not measured: measuring under emulation sometimes never ends.
         f"tsc_early_khz={khz} tsc=reliable lpj={khz * 4} no_timer_check "
-        "console=ttyS0 panic=-1 quiet loglevel=1 mitigations=off nokaslr cryptomgr.notests init_on_alloc=0 lsm=bpf audit=0 "
+        "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off nokaslr cryptomgr.notests init_on_alloc=0 lsm=bpf audit=0 "
         f"random.trust_cpu=1 rcupdate.rcu_expedited=1 8250.nr_uarts=1 lab.modules={files.root}/lib/modules/{files.release}"
     )
     return [

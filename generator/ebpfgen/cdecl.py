@@ -207,9 +207,11 @@ class TypeDeclarations:
         if not self.questions:
             return
         for name, members in sorted(self.questions.items()):
+            lines = []
             for flavour, c_type, length in KINDS:
                 inside = " ".join(f"{c_type.format(name + '_' + m)}{m}{length};" for m in sorted(members))
-                yield f"struct {name}___{flavour} {{ {inside} }} {_RELOCATED};"
+                lines.append(f"struct {name}___{flavour} {{ {inside} }} {_RELOCATED};")
+            yield "\n".join(lines)
         tests = " || \\\n\t ".join(f"bpf_core_field_exists(struct type##___{flavour}, member)" for flavour, _, _ in KINDS)
         yield f"/* Whether the kernel's struct has the member, of whatever kind. */\n#define HAS_MEMBER(type, member) \\\n\t({tests})"
 

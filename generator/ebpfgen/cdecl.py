@@ -213,7 +213,8 @@ class TypeDeclarations:
                 lines.append(f"struct {name}___{flavour} {{ {inside} }} {_RELOCATED};")
             yield "\n".join(lines)
         tests = " || \\\n\t ".join(f"bpf_core_field_exists(struct type##___{flavour}, member)" for flavour, _, _ in KINDS)
-        yield f"/* Whether the kernel's struct has the member, of whatever kind. */\n#define HAS_MEMBER(type, member) \\\n\t({tests})"
+        comment = "/* Whether the kernel's struct has the member, of whatever kind. */"
+        yield f"{comment}\n#define HAS_MEMBER(type, member) \\\n\t({tests})"
 
     def _other(self, name: str) -> str:
         inside = "".join(f"\t{c_type}{member};\n" for member, c_type in sorted(self.others[name].items()))

@@ -58,17 +58,11 @@ struct request___other { /* request as other kernels have it */
 } __attribute__((preserve_access_index));
 
 struct request___number { __u64 rq_disk; } __attribute__((preserve_access_index));
-
 struct request___pointer { void *rq_disk; } __attribute__((preserve_access_index));
-
 struct request___record { struct { char c; } rq_disk; } __attribute__((preserve_access_index));
-
 struct request___choice { enum { CHOICE_request_rq_disk } rq_disk; } __attribute__((preserve_access_index));
-
 struct request___numbers { __u64 rq_disk[1]; } __attribute__((preserve_access_index));
-
 struct request___pointers { void *rq_disk[1]; } __attribute__((preserve_access_index));
-
 struct request___records { struct { char c; } rq_disk[1]; } __attribute__((preserve_access_index));
 
 /* Whether the kernel's struct has the member, of whatever kind. */

@@ -23,7 +23,7 @@ FIXED = frozenset(
         "same_text",
         "read_argv",
         "there",
-        "cgroup_of", "clear",
+        "cgroup_of",
         "read_kernel_string",
         "read_user_string",
         "read_kernel_bytes",

@@ -406,6 +406,9 @@ class _Checker:
                 for end in ends:
                     end.scope.failed[name] = e
         value = lay_out(f"{span.name}_span", [("__started", FieldType("timestamp", "", "int", "__u64", 8, 8)), *stored])
+        if why := declare.too_large(key, value):
+            self.problems.append(span.at.problem(f"{why} (the value: what is kept)" if key.size <= declare.LARGEST_KEY else why))
+            return None
         info = ir.SpanInfo(span.name, entries, key, value, kept)
         self.spans[span.name] = info
         return info

@@ -23,7 +23,7 @@ FIXED = frozenset(
         "same_text",
         "read_argv",
         "there",
-        "cgroup_of",
+        "cgroup_of", "clear",
         "read_kernel_string",
         "read_user_string",
         "read_kernel_bytes",

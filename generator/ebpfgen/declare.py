@@ -20,6 +20,8 @@ from .wording import article
 LARGEST_MAP = 1 << 26
 """Entries; the kernel refuses what its memory can't hold, this refuses what can only be a mistake."""
 LARGEST_EVENT = 1 << 16
+LARGEST_KEY, LARGEST_VALUE = 256, 1 << 15
+"""Bytes: keys are made on the stack, values in memory that each CPU has of its own, where the kernel gives no more at once."""
 FEWEST_RING, LARGEST_RING, DEFAULT_RING = 4096, 1 << 30, 1 << 20
 HEADER = (("id", FieldType("u32", "", "int", "__u32", 4, 4)), ("marks", FieldType("u32", "", "int", "__u32", 4, 4)))
 _U64 = FieldType("u64", "", "int", "__u64", 8, 8)
@@ -116,6 +118,15 @@ def record(
     return lay_out(name, kinds) if len(kinds) == len(written) else None
 
 
+def too_large(key: StructLayout, value: StructLayout | None = None) -> str:
+    """Why a map can't have that key, or that value; "" when it can."""
+    if key.size > LARGEST_KEY:
+        return f"the key takes {key.size} bytes; at most {LARGEST_KEY} are possible"
+    if value and value.size > LARGEST_VALUE:
+        return f"the value takes {value.size} bytes; at most {LARGEST_VALUE} are possible"
+    return ""
+
+
 def maps(spec: model.Spec, problems: list[Problem]) -> dict[str, ir.MapInfo]:
     found = {}
     for m in spec.maps.values():
@@ -125,8 +136,8 @@ def maps(spec: model.Spec, problems: list[Problem]) -> dict[str, ir.MapInfo]:
         if key and m.type.endswith("array") and [s.type.word for s in key.fields if s.type] != ["u32"]:
             problems.append(m.key.at.problem(f"the key of {article(m.type)} is a u32"))
             continue
-        if key and key.size > 256:
-            problems.append(m.key.at.problem(f"the key takes {key.size} bytes; at most 256 are possible"))
+        if key and (why := too_large(key, value)):
+            problems.append((m.key if key.size > LARGEST_KEY else m.value).at.problem(why))
             continue
         if key and value:
             found[m.name] = ir.MapInfo(m.name, m.type, entries or 1, key, value, m.value.scalar is not None, m.at)
@@ -175,6 +186,9 @@ def metrics(spec: model.Spec, verbs: dict[str, str], problems: list[Problem]) ->
         key = record(m.labels, f"{m.name}_key", problems, "label") if m.labels else None
         entries = number(m.max_entries, problems, "max_entries", 1, LARGEST_MAP) if m.max_entries else (1024 if m.labels else 1)
         if (m.labels and key is None) or entries is None:
+            continue
+        if m.labels and key and (why := too_large(key)):
+            problems.append(m.labels.at.problem(why))
             continue
         if m.buckets and (m.kind != "histogram" or (why := _bad_buckets(m.buckets))):
             problems.append(m.buckets.at.problem(why if m.kind == "histogram" else f"a {m.kind} has no buckets"))

@@ -226,6 +226,7 @@ def _bpf_data(
             "wanted_task": "wanted_task" in helpers,
             "submit": "submit" in helpers,
             "there": "there" in helpers,
+            "clearing": "clear" in helpers,
             "ip_of_v4": "ip_of_v4" in helpers,
             "same_text": "same_text" in helpers,
             "read": bool(strings or buffers or "read_argv" in helpers),

@@ -22,8 +22,15 @@ from .typer import c_int
 LONG_TEXT = "long_text"
 LONGEST_CHAIN = 8
 """Pointers that libbpf's BPF_CORE_READ follows in one call."""
-STACK_VALUE = 256
-"""Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map (the BPF stack has 512)."""
+STACK = 512
+"""Bytes of a BPF program's stack."""
+STACK_VALUE = 128
+"""Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map."""
+STACK_SHARED = STACK - 192
+"""Bytes on the stack that the statements of a program may need together; with more, each keeps its own in a block of its own,
+where the next one can have them. What is left is for what clang keeps there."""
+LARGEST_MEMSET = 1024
+"""Bytes that clang can set or copy for BPF without a function of C's library."""
 COPIED_TEXT = 128
 """Bytes of text in a map that are copied whole; clang turns longer copies into long code."""
 Store = Callable[[str, FieldType], None]
@@ -103,12 +110,18 @@ class Lowerer:
 
     def program(self, program: ir.Program) -> list[str]:
         """The body of the program's function, without its braces."""
-        return kernel_style.lay_out(_Function(self, program).lower())
+        function = _Function(self, program)
+        lines = function.lower()
+        if function.stack > STACK_SHARED:
+            lines = _Function(self, program, apart=True).lower()
+        return kernel_style.lay_out(lines)
 
 
 class _Function:
-    def __init__(self, whole: Lowerer, program: ir.Program) -> None:
-        self.whole, self.program = whole, program
+    def __init__(self, whole: Lowerer, program: ir.Program, apart: bool = False) -> None:
+        """``apart``: statements share nothing that is on the stack."""
+        self.whole, self.program, self.apart = whole, program, apart
+        self.stack = 0
         self.checked = whole.checked
         self.lines: list[str] = []
         self.known = _Known({}, {})
@@ -206,7 +219,12 @@ class _Function:
 
     def statements(self, body: tuple[ir.Statement, ...]) -> None:
         for s in body:
-            self.statement(s)
+            if not self.apart or not isinstance(s, (ir.If, ir.Emit, ir.Measure, ir.MapSet, ir.MapAdd, ir.MapDelete)):
+                self.statement(s)
+                continue
+            with self.captured() as lines:
+                self.statement(s)
+            self.lines += ["{", *(f"\t{line}" for line in lines), "}"]
 
     def statement(self, s: ir.Statement) -> None:
         match s:
@@ -332,6 +350,7 @@ class _Function:
             name = self.fresh("key")
             kind = layout.fields[0].type
             assert kind
+            self.stack += 8
             self.emit(f"{kind.c_type} {name} = {self._number(keys[0])};")
         else:
             name = self._struct(layout, list(zip(layout.fields, keys, strict=True)), "key")
@@ -354,6 +373,7 @@ class _Function:
             else:
                 complex_.append((slot, self.prepare(value, None, slot.name)))
         name = self.fresh(base)
+        self.stack += layout.size + 7 & ~7
         self.emit(f"struct {layout.name} {name} = {{{' ' + ', '.join(simple) + ' ' if simple else ''}}};")
         for slot, store in complex_:
             assert slot.type
@@ -366,11 +386,18 @@ class _Function:
             return f"&{self._struct(layout, values, base)}"
         stores = [(slot, self.prepare(value, None, slot.name)) for slot, value in values]
         name = self._scratch(layout, base)
-        self.emit(f"__builtin_memset({name}, 0, sizeof(*{name}));")
+        self._clear(name, f"*{name}", layout.size)
         for slot, store in stores:
             assert slot.type
             store(f"{name}->{slot.name}", slot.type)
         return name
+
+    def _clear(self, to: str, what: str, size: int) -> None:
+        if size <= LARGEST_MEMSET:
+            self.emit(f"__builtin_memset({to}, 0, sizeof({what}));")
+            return
+        self.whole.helpers.add("clear")
+        self.emit(f"clear({to}, sizeof({what}));")
 
     def _scratch(self, layout: StructLayout, base: str) -> str:
         """A pointer to memory for a record that is too large for the stack, with what was there before."""
@@ -978,6 +1005,7 @@ class _Function:
             where = self.fresh("text")
             room = len(wanted) + 1  # one more than wanted: text that goes on is another
             room = min(room, size) if size else room
+            self.stack += room + 7 & ~7
             self.emit(f"char {where}[{room}] = {{}};")
             self.emit(f"{self.prepare_length(v.left)(where, room)};")
         return f"!__builtin_memcmp({where}, {c_string(v.right)}, {len(wanted)})"
@@ -1009,6 +1037,7 @@ class _Function:
         key = ("comm", self.program.task)
         if key not in self.known.values:
             name = self.known.values[key] = self.fresh("comm")
+            self.stack += 16
             self.emit(f"char {name}[16] = {{}};")
             self._store_comm(name)
         return self.known.values[key]
@@ -1134,7 +1163,7 @@ class _Function:
             if kind.shape == "string":
                 read = self.fresh("read")
                 self.emit(f"__u32 {read};")
-                self.emit(f"__builtin_memset({to}, 0, sizeof({to}));")
+                self._clear(to, to, kind.size)
                 data, size, got = to, f"sizeof({to}) - 1", f"&{read}"
             self.emit(self._mark(event, name, f"{helper}({data}, {size}, {got}, {where}, {length}, {truncated}, {faulted})"))
 

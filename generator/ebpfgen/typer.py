@@ -32,6 +32,7 @@ _COMPARED: dict[str, Callable[[int, int], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 _OPPOSITE = {">=": "<", "<=": ">"}
+LONGEST_LITERAL = 255
 BUILTINS: dict[str, ir.Type] = {
     "nsecs": ir.IntT(64, False, "timestamp"),
     "pid": ir.IntT(32, False, "pid"),
@@ -395,6 +396,8 @@ class _Typing:
             case expr.Boolean(value=b):
                 return ir.Const(ir.BoolT(), int(b))
             case expr.String(value=text):
+                if len(text) > LONGEST_LITERAL:
+                    raise self.fail(node, f"text of {counted(len(text), 'byte')}; at most {LONGEST_LITERAL} are possible")
                 return ir.Text(ir.StringT(len(text) + 1), text)
             case expr.Name():
                 return self.name(node)

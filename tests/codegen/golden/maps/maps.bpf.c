@@ -80,6 +80,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
+	__type(value, struct seen_value);
+} seen_value_scratch SEC(".maps");
+
+/* Built here: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
 	__type(value, struct large_value);
 } large_value_scratch SEC(".maps");
 
@@ -188,8 +196,7 @@ static __always_inline __u32 read_kernel_string(char *to, __u32 size, const void
 	long n = bpf_probe_read_kernel_str(to, size, from);
 	char last = 0;
 
-	if (n < 0) {
-		__builtin_memset(to, 0, size);
+	if (n < 0) { /* to is all zeroes then */
 		count(unreadable);
 		return UNREADABLE;
 	}
@@ -207,8 +214,7 @@ static __always_inline __u32 read_user_string(char *to, __u32 size, const void *
 	long n = bpf_probe_read_user_str(to, size, from);
 	char last = 0;
 
-	if (n < 0) {
-		__builtin_memset(to, 0, size);
+	if (n < 0) { /* to is all zeroes then */
 		count(unreadable);
 		return UNREADABLE;
 	}
@@ -272,7 +278,7 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	__u64 pid_tgid, key2, *value4;
 	struct seen_key key;
 	struct seen_value *seen_entry;
-	__u32 before, zero, key3, key4;
+	__u32 before, zero2, key3, key4;
 	const char *filename;
 	struct large_value *value3;
 	__s64 value5, *value6;
@@ -304,16 +310,22 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 			count(ABSENT_SEEN);
 	} else {
 		__u64 now = bpf_ktime_get_ns();
-		struct seen_value value2 = { .first = now, .times = 1 };
+		__u32 zero = 0;
+		struct seen_value *value2 = bpf_map_lookup_elem(&seen_value_scratch, &zero);
 
-		read_user_string(value2.path, sizeof(value2.path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH,
+		if (!value2)
+			return 0;
+		__builtin_memset(value2, 0, sizeof(*value2));
+		value2->first = now;
+		value2->times = 1;
+		read_user_string(value2->path, sizeof(value2->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH,
 				 FAULTED_SYS_ENTER_OPENAT_PATH);
-		if (bpf_map_update_elem(&seen, &key, &value2, BPF_ANY))
+		if (bpf_map_update_elem(&seen, &key, value2, BPF_ANY))
 			count(MAP_FULL_SEEN);
 	}
 	key2 = (__u32)(__s32)ctx->args[0];
-	zero = 0;
-	value3 = bpf_map_lookup_elem(&large_value_scratch, &zero);
+	zero2 = 0;
+	value3 = bpf_map_lookup_elem(&large_value_scratch, &zero2);
 	if (!value3)
 		return 0;
 	__builtin_memset(value3, 0, sizeof(*value3));

@@ -209,8 +209,7 @@ static __always_inline __u32 read_kernel_string(char *to, __u32 size, const void
 	long n = bpf_probe_read_kernel_str(to, size, from);
 	char last = 0;
 
-	if (n < 0) {
-		__builtin_memset(to, 0, size);
+	if (n < 0) { /* to is all zeroes then */
 		count(unreadable);
 		return UNREADABLE;
 	}

@@ -197,8 +197,7 @@ static __always_inline __u32 read_kernel_string(char *to, __u32 size, const void
 	long n = bpf_probe_read_kernel_str(to, size, from);
 	char last = 0;
 
-	if (n < 0) {
-		__builtin_memset(to, 0, size);
+	if (n < 0) { /* to is all zeroes then */
 		count(unreadable);
 		return UNREADABLE;
 	}
@@ -216,8 +215,7 @@ static __always_inline __u32 read_user_string(char *to, __u32 size, const void *
 	long n = bpf_probe_read_user_str(to, size, from);
 	char last = 0;
 
-	if (n < 0) {
-		__builtin_memset(to, 0, size);
+	if (n < 0) { /* to is all zeroes then */
 		count(unreadable);
 		return UNREADABLE;
 	}

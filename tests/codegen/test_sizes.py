@@ -49,7 +49,7 @@ probes:
         % (
             "{set: 'm[1]', to: {text: str(uptr(args.arg2)), number: 7}}, "
             "{emit: e, with: {whole: str(uptr(args.arg2)), cut: str(uptr(args.arg2)), faulted: str(uptr(args.arg3)), "
-            "buffer: 'buf(uptr(args.arg2), 1400)', bytes: 'buf(uptr(args.arg2), 1400)', kept: 'm[1].text', length: strlen(m[1].text)}}"
+            "buffer: 'buf(uptr(args.arg2), 1400)', bytes: 'buf(uptr(args.arg2), 1400)', kept: 'm[1].text', length: 'strlen(m[1].text)'}}"
         )
     )
     text = ctypes.create_string_buffer(LONG.encode())

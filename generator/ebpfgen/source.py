@@ -20,10 +20,9 @@ from typing import Any, Literal
 from .characters import FORBIDDEN, decode, mark_at, quote
 from .model import At
 from .problems import MachineError, Mark, Problem, SpecError, near_misses
-from .syntax import syntax_problem
+from .syntax import MAX_DEPTH, syntax_problem, too_deep
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 50
 MAX_NODES = 20_000
 MAX_DIGITS = 40
 
@@ -222,7 +221,7 @@ class _Composer:
     def _count(self, at: At, depth: int) -> None:
         self.nodes += 1
         if depth > MAX_DEPTH:
-            self._stop(Problem(at.mark, "", f"nested more than {MAX_DEPTH} levels deep"))
+            self._stop(too_deep(at.mark))
         if self.nodes > MAX_NODES:
             self._stop(Problem(at.mark, "", f"more than {MAX_NODES} values in one spec"))
 

@@ -15,6 +15,7 @@ from .problems import Mark, Problem
 if TYPE_CHECKING:
     import yaml
 
+MAX_DEPTH = 50
 _FLOW_HINT = "inside { } and [ ], text that holds any of [ ] { } , or ': ' must be in quotes"
 _QUOTE_HINT = "put the whole text in quotes"
 
@@ -32,11 +33,17 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str, open_brack
     mark = Mark(file, here.line + 1, here.column + 1) if here.index < len(text) else mark_at(text, file)
     outer = error.context_mark
     begun = Mark(file, outer.line + 1, outer.column + 1) if outer else mark
+    if error.problem == "exceeded maximum nesting depth":  # libyaml's own limit, which it meets before we see what is nested
+        return too_deep(mark)
     if error.problem in _ABOUT_WHAT_WAS_BEGUN:
         return Problem(begun, "", _ABOUT_WHAT_WAS_BEGUN[error.problem])
     context = f"{error.context} at {begun.line}:{begun.column}" if error.context and outer else ""
     message, hint = _words(error.problem or "", text[: here.index].rstrip(" ")[-1:], text[here.index : here.index + 1], begun)
     return Problem(mark, "", message or f"not YAML: {error.problem}" + (f" ({context})" if context else ""), hint=hint)
+
+
+def too_deep(at: Mark) -> Problem:
+    return Problem(at, "", f"nested more than {MAX_DEPTH} levels deep")
 
 
 _ABOUT_WHAT_WAS_BEGUN = {

@@ -100,6 +100,16 @@ def test_table_of_several_events_has_a_header_for_each() -> None:
     ]
 
 
+def until_end(follower: int, leader: int) -> bytes:
+    """What was written to a terminal so far: the kernel hands it over when it likes, in pieces."""
+    end = b"\x1e"
+    os.write(follower, end)
+    got = b""
+    while not got.endswith(end):
+        got += os.read(leader, 1 << 16)
+    return got.removesuffix(end)
+
+
 def on_terminal(columns: int, lines: int, batches: list[bytes], of: Manifest) -> list[str]:
     """What a terminal of that size is sent."""
     import fcntl
@@ -113,7 +123,7 @@ def on_terminal(columns: int, lines: int, batches: list[bytes], of: Manifest) ->
         sent = b""
         for records in batches:
             sink.write(Batch(Decoder(of, 10**18).decode(records, len(records))))
-            sent += os.read(leader, 1 << 16)
+            sent += until_end(follower, leader)
         sink.close()
     os.close(leader)
     return sent.decode().split("\r\n")[:-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -338,21 +337,10 @@ def key_layout(name: str, values: list[ir.Expr], at: model.At) -> StructLayout:
     return lay_out(name, [(f"key{i}" if len(values) > 1 else "key", storage(v, at)) for i, v in enumerate(values)])
 
 
-def walk(node: object) -> Iterator[object]:
-    """``node`` and every ir node below it."""
-    if isinstance(node, tuple):
-        for item in node:
-            yield from walk(item)
-    elif dataclasses.is_dataclass(node) and type(node).__module__ == ir.__name__:
-        yield node
-        for f in dataclasses.fields(node):
-            yield from walk(getattr(node, f.name))
-
-
 def without_unused(body: tuple[ir.Statement, ...], needed: set[str]) -> tuple[ir.Statement, ...]:
     """The same program without variables that nothing reads. ``needed``: those that are read elsewhere."""
     while True:
-        used = needed | {n.name for n in walk(body) if isinstance(n, ir.Local)}
+        used = needed | {n.name for n in ir.walk(body) if isinstance(n, ir.Local)}
         kept = _drop(body, used)
         if kept == body:
             return body

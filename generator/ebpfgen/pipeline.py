@@ -15,7 +15,7 @@ from . import data, freshness, identity, toolchain
 from .atomic import folder_beside, put_in_place, write_beside
 from .check import check
 from .emit import Emitted, Emitter, manifest_text
-from .emit_binding import binding
+from .emit.binding import binding
 from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load

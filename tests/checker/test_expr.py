@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from pycparser import c_ast, c_parser  # type: ignore[import-untyped]  # cffi brings it
 
 import fake_kernel
-from ebpfgen import expr
-from ebpfgen.bodies import walk
+from ebpfgen import expr, ir
 from ebpfgen.expr import ExpressionError, conjuncts, names, parse
 from ebpfgen.model import At, Text
 from ebpfgen.problems import Mark
@@ -101,7 +100,7 @@ def typer() -> Typer:
 def test_what_parses_has_a_type_or_a_mistake_at_its_place(typer: Typer, text: str) -> None:
     written = Text(text, At(Mark("x.yaml", 1, 1), "where"))
     try:
-        assert list(walk(typer.value(written, Scope())))
+        assert list(ir.walk(typer.value(written, Scope())))
     except ExpressionError as error:
         assert 1 <= error.problem.mark.column <= len(text) + 1
 

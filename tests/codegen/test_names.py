@@ -23,7 +23,7 @@ NO_C = re.compile(r"/\*.*?\*/|\{[#%{].*?[#%}]\}|//.*?$|#.*?$|\".*?\"", re.DOTALL
 def words_of_the_generated_c() -> set[str]:
     """Every small word of the templates' C, and the variables that lowering makes."""
     found = {word for path in data.templates().rglob("*.j2") for word in WORD.findall(NO_C.sub(" ", path.read_text()))}
-    lowering = Path(cnames.__file__).with_name("lower.py").read_text()
+    lowering = "".join(path.read_text() for path in Path(cnames.__file__).with_name("lower").glob("*.py"))
     return found | set(re.findall(r'(?:fresh\(|, )"([a-z0-9_]+)"', lowering))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from codegen.running import Lab, each
 from codegen.statements import FIELDS, Maker, Program, State
-from ebpfgen import lower
+from ebpfgen.lower import statements as lowering
 
 PROGRAMS = 8  # of a spec
 CALLS = 60
@@ -48,7 +48,7 @@ def entries(dumped: dict[bytes, list[bytes]], form: str) -> dict[int, tuple[int,
 @pytest.mark.parametrize("seed", range(4))
 def test_the_kernel_does_what_the_language_says(lab: Lab, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:
-        monkeypatch.setattr(lower, "STACK_SHARED", -1)  # as if all that was too much for the stack
+        monkeypatch.setattr(lowering, "STACK_SHARED", -1)  # as if all that was too much for the stack
     programs = [Maker(f"p{i}", seed * PROGRAMS + i).program() for i in range(PROGRAMS)]
     choose = random.Random(seed)
     calls = [(choose.randrange(6), choose.randrange(6)) for _ in range(CALLS)]

@@ -43,7 +43,7 @@ def test_one_door_to_c() -> None:
     doctors = {"doctor/calls.py", "doctor/software.py"}  # must work where libbpf or cffi does not
     outside = importers(RUNTIME, "cffi", "_cffi_backend", "ctypes", "importlib") - doctors
     assert outside <= {"door.py"}  # which executes an artefact's binding, and that imports _cffi_backend
-    assert importers(GENERATOR, "cffi", "_cffi_backend") == {"emit_binding.py"}
+    assert importers(GENERATOR, "cffi", "_cffi_backend") == {"emit/binding.py"}
 
 
 def test_the_runtime_needs_no_toolchain() -> None:

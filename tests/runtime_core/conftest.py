@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from ebpfgen.emit_binding import binding
+from ebpfgen.emit.binding import binding
 
 ROOT = Path(__file__).parents[2]
 HANDMADE = Path(__file__).parent / "handmade"

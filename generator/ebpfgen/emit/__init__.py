@@ -1,0 +1,88 @@
+"""Emission: a checked spec in, the texts of its artefact out (C, header, records for the binding, manifest data).
+
+Everything that a template needs is named, sorted and finished here; templates only place it. Pure: the same input gives the
+same bytes, with no time and no path in them.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ebpfgen import ir
+from ebpfgen.btf import Btf
+from ebpfgen.lower.collected import LONG_TEXT
+from ebpfgen.lower.statements import Lowerer
+
+from .manifest import manifest_data, manifest_text
+from .program import program_data
+from .structs import all_structs, cdef_of, config_layout, struct_of
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """The texts of an artefact, the records for its binding, and its manifest without what only building adds."""
+
+    name: str
+    bpf_c: str
+    header: str
+    cdef: str
+    manifest: dict[str, Any]
+
+
+class Emitter:
+    """Renders checked specs with the templates of one folder."""
+
+    def __init__(self, templates: Path) -> None:
+        self.folder = templates
+
+    @functools.cached_property
+    def environment(self) -> Any:
+        import jinja2
+
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(self.folder),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            autoescape=False,
+        )
+        environment.globals["fail"] = _fail
+        return environment
+
+    def render(self, template: str, data: dict[str, Any]) -> str:
+        text: str = self.environment.get_template(template).render(data)
+        return text
+
+    def emit(self, checked: ir.CheckedSpec, types: Btf) -> Emitted:
+        lowerer = Lowerer(checked, types)
+        bodies = [lowerer.program(p) for p in checked.programs]
+        for p in checked.programs:
+            if p.context.startswith("struct ") and p.context != "struct pt_regs" and not p.record:
+                lowerer.types.forwards.add(p.context)  # a program may look at nothing of its context
+        filters = bool(lowerer.helpers & {"wanted", "wanted_task"}) or any(
+            "config.filter_on" in line for b in bodies for line in b
+        )
+        config = config_layout(checked, filters)
+        structs = all_structs(checked, config)
+        if LONG_TEXT in lowerer.scratch:
+            structs.append(struct_of(lowerer.scratch[LONG_TEXT], "Text whose length is asked."))
+        header_data = {"name": checked.spec.name, "file": checked.file, "structs": structs}
+        name = checked.spec.name
+        return Emitted(
+            name,
+            self.render("spec.bpf.c.j2", program_data(checked, lowerer, bodies, config)),
+            self.render("records.h.j2", header_data),
+            cdef_of(structs),
+            manifest_data(checked, lowerer, config, filters),
+        )
+
+
+def _fail(message: str) -> NoReturn:
+    raise AssertionError(message)
+
+
+__all__ = ["Emitted", "Emitter", "manifest_text"]

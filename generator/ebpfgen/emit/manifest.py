@@ -1,0 +1,134 @@
+"""The manifest's data: what the runtime must know of an artefact, as docs/artefact.md says it.
+
+Receives the checked spec, what lowering collected and the layouts; returns plain data without what only building adds (digests,
+versions of tools).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ebpfgen import __version__, cnames, ir
+from ebpfgen.layout import StructLayout
+from ebpfgen.lower.statements import Lowerer
+
+MANIFEST_SCHEMA = 1
+FILTERS = ("pid", "tid", "uid", "comm", "cgroup")
+
+
+def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayout | None, filters: bool) -> dict[str, Any]:
+    spec = checked.spec
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "name": spec.name,
+        "summary": spec.summary,
+        "description": spec.description,
+        "file": checked.file,
+        "built": {"ebpfgen": __version__},
+        "ring": checked.ring,
+        "config": _config(config, checked),
+        "filters": list(FILTERS) if filters else [],
+        "params": [
+            {"name": p.name, "type": str(p.type), "help": p.help, "default": p.default, "min": p.min, "max": p.max}
+            for p in checked.params.values()
+        ],
+        "events": [
+            {"id": e.id, "name": e.name, "summary": e.summary, "size": e.layout.size, "fields": _fields(e.layout, e.marks)}
+            for e in checked.events.values()
+        ],
+        "metrics": [_metric(m, checked.names.maps[m.name]) for m in checked.metrics.values()],
+        "maps": [
+            {
+                "name": checked.names.maps[m.name],
+                "type": m.type,
+                "max_entries": m.max_entries,
+                "key_size": m.key.size,
+                "value_size": m.value.size,
+            }
+            for m in checked.maps.values()
+        ],
+        "programs": [
+            {
+                "name": p.name,
+                "section": p.section,
+                "kind": p.kind,
+                "target": p.target,
+                "file": checked.file,
+                "line": p.at.mark.line,
+                "text": p.text,
+            }
+            for p in checked.programs
+        ],
+        "attach": [{"probe": a.probe, "line": a.at.mark.line, "plan": _plan(a.plan)} for a in checked.attach],
+        "left_out": [{"probe": o.probe, "text": o.text, "line": o.at.mark.line, "why": o.why} for o in checked.left_out],
+        "counters": [{"index": i, "kind": kind, "of": of} for (kind, of), i in lowerer.counters.slots.items()],
+        "tables": checked.tables,
+    }
+
+
+def _config(config: StructLayout | None, checked: ir.CheckedSpec) -> dict[str, Any] | None:
+    if config is None:
+        return None
+    params = {cnames.parameter(name): name for name in checked.params}
+    fields = []
+    for s in config.fields:
+        name = f"param.{params[s.name]}" if s.name in params else s.name.replace("_", ".", 1)
+        fields.append({"name": name, "type": str(s.type), "offset": s.offset, "size": s.size})
+    return {"size": config.size, "fields": fields}
+
+
+def _fields(layout: StructLayout, marks: dict[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"name": s.name, "type": str(s.type), "offset": s.offset, "size": s.size, "mark": marks.get(s.name)}
+        for s in layout.fields
+        if s.name not in ("__id", "__marks")
+    ]
+
+
+def _plain_fields(layout: StructLayout) -> list[dict[str, Any]]:
+    return [{"name": s.name, "type": str(s.type), "offset": s.offset, "size": s.size} for s in layout.fields]
+
+
+def _metric(m: ir.MetricInfo, map: str) -> dict[str, Any]:
+    buckets: dict[str, Any] | None = None
+    if m.kind == "histogram":
+        linear = m.linear
+        buckets = (
+            {"kind": "linear", "min": linear.min, "max": linear.max, "step": linear.step, "count": m.slots}
+            if linear
+            else {"kind": "log2", "count": 64}
+        )
+    if m.kind == "histogram":
+        value = [("count", "u64", 0, 8), ("sum", "u64", 8, 8), ("slots", "u64", 16, 8 * m.slots)]
+    elif m.verb in ("min", "max"):
+        value = [("count", "u64", 0, 8), ("value", "i64", 8, 8)]
+    else:
+        value = [("value", "i64" if m.kind == "gauge" else "u64", 0, 8)]
+    return {
+        "name": m.name,
+        "kind": m.kind,
+        "verb": m.verb,
+        "help": m.help,
+        "unit": m.unit,
+        "top": m.top,
+        "map": map,
+        "map_type": m.map_type,
+        "max_entries": m.max_entries,
+        "buckets": buckets,
+        "key": {"size": m.key.size, "fields": _plain_fields(m.key)} if m.key else None,
+        "value": {
+            "size": value[-1][2] + value[-1][3],
+            "fields": [{"name": n, "type": t, "offset": o, "size": s} for n, t, o, s in value],
+        },
+    }
+
+
+def _plan(plan: ir.Plan) -> dict[str, Any]:
+    if plan.kind == "program":
+        return {"program": plan.program, "optional": plan.optional}
+    return {plan.kind: [_plan(p) for p in plan.of]}
+
+
+def manifest_text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,102 @@
+"""Statements of a program, in the order in which they happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .expressions import Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    event: str
+    values: tuple[tuple[str, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A metric's verb; ``value`` already in the metric's unit, None for count."""
+
+    metric: str
+    verb: str
+    keys: tuple[Expr, ...]
+    value: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class MapSet:
+    """Stores an entry (``field`` None; ``values`` by field, absent ones 0) or one field of an entry that is there."""
+
+    map: str
+    keys: tuple[Expr, ...]
+    field: str | None
+    values: tuple[tuple[str, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapAdd:
+    map: str
+    keys: tuple[Expr, ...]
+    field: str | None
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class MapDelete:
+    map: str
+    keys: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    condition: Expr
+    then: tuple[Statement, ...]
+    otherwise: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The common filters: ends the program for a task that is not wanted. ``task``: whose, None for the current one."""
+
+    task: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Ends the program where the condition is false."""
+
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class SpanStart:
+    """Stores the start: ``kept`` values under ``keys``."""
+
+    span: str
+    keys: tuple[Expr, ...]
+    kept: tuple[tuple[str, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEnd:
+    """Finds the start and removes it, whatever ``body`` does. An end without a start is counted as ``unpaired``, unless
+    (``count_unpaired``) starts were left out on purpose."""
+
+    span: str
+    keys: tuple[Expr, ...]
+    body: tuple[Statement, ...]
+    count_unpaired: bool
+
+
+Statement = Let | Emit | Measure | MapSet | MapAdd | MapDelete | If | Stop | Filter | Where | SpanStart | SpanEnd

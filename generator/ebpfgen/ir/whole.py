@@ -1,0 +1,147 @@
+"""What a checked spec consists of: programs, what they write to, and how they are attached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from ebpfgen import model
+from ebpfgen.cnames import FileNames
+from ebpfgen.fieldtypes import FieldType
+from ebpfgen.kernel import Tracepoint
+from ebpfgen.layout import StructLayout
+
+from .expressions import Expr
+from .statements import Statement
+from .types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One kernel program. ``target`` as in the manifest; ``context`` the C type of ctx; ``filtered`` says that the common
+    filters are applied; ``task`` the task they speak of (None: the current one)."""
+
+    name: str
+    probe: str
+    section: str
+    kind: str
+    target: dict[str, object]
+    context: str
+    text: str
+    at: model.At
+    body: tuple[Statement, ...]
+    filtered: bool
+    task: Expr | None
+    record: Tracepoint | None  # whose fields the context has at fixed offsets
+
+
+@dataclass(frozen=True, slots=True)
+class MapInfo:
+    """A map of the spec; ``key`` and ``value`` hold a field "value"/"key" when the spec gives one type."""
+
+    name: str
+    type: str
+    max_entries: int
+    key: StructLayout
+    value: StructLayout
+    scalar_value: bool
+    at: model.At
+
+
+@dataclass(frozen=True, slots=True)
+class EventInfo:
+    name: str
+    id: int
+    summary: str
+    layout: StructLayout  # with the header: id, marks
+    marks: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    name: str
+    kind: str
+    verb: str
+    help: str
+    unit: str
+    top: int | None
+    linear: model.Linear | None
+    max_entries: int
+    key: StructLayout | None
+    map_type: str
+
+    @property
+    def slots(self) -> int:
+        if self.kind != "histogram":
+            return 0
+        return 64 if not self.linear else (self.linear.max - self.linear.min) // self.linear.step + 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpanInfo:
+    name: str
+    max_entries: int
+    key: StructLayout
+    value: StructLayout
+    kept_types: dict[str, Type]
+
+
+@dataclass(frozen=True, slots=True)
+class ParamInfo:
+    name: str
+    type: FieldType
+    help: str
+    default: int | bool | str
+    min: int | None
+    max: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A node of an attach plan: ``kind`` program (``program`` is an index), all or first."""
+
+    kind: Literal["program", "all", "first"]
+    program: int = -1
+    optional: bool = False
+    of: tuple[Plan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttachInfo:
+    probe: str
+    at: model.At
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An alternative that the kernel described does not have and that can't be typed without it."""
+
+    probe: str
+    text: str
+    at: model.At
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSpec:
+    """Everything emission needs; nothing of it can fail any more."""
+
+    spec: model.Spec
+    names: FileNames
+    params: dict[str, ParamInfo]
+    maps: dict[str, MapInfo]
+    events: dict[str, EventInfo]
+    metrics: dict[str, MetricInfo]
+    spans: dict[str, SpanInfo]
+    programs: tuple[Program, ...]
+    attach: tuple[AttachInfo, ...]
+    left_out: tuple[LeftOut, ...]
+    ring: int
+    tables: dict[str, dict[str, str]]
+
+    @property
+    def file(self) -> str:
+        """The name of the spec's file, without its folder."""
+        return PurePath(self.spec.file).name

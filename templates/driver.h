@@ -2,7 +2,7 @@
  * Every function that can fail returns a negative errno. An object is used by one thread at a time. */
 typedef struct er_object er_object;
 
-int er_abi(void);                       /* of this interface: 2 */
+int er_abi(void);                       /* of this interface: 3 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -46,3 +46,12 @@ int er_map_update(er_object *o, const char *map, const void *key, const void *va
 int er_map_delete(er_object *o, const char *map, const void *key);
 /* What the kernel says of a loaded program; run counts need kernel.bpf_stats_enabled. */
 int er_program_stats(er_object *o, const char *program, uint64_t *runs, uint64_t *ns, uint64_t *missed);
+
+/* Drained records, without an object: from any thread, of a recording too. sizes holds the least and the most bytes of each
+ * event's records, events of them; out must have room for every record of that event in data. */
+/* Counts the first `most` records by event and returns the bytes that they take; -EBADMSG for what no such event sends. */
+long er_scan(const void *data, size_t length, uint64_t most, const uint32_t *sizes, uint32_t events, uint64_t *counts);
+/* One event's records (as scanned) side by side, stride bytes each, zeroes behind shortened ones. */
+void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, void *out);
+/* One text of each of them, size bytes each, zeroes behind its end. */
+void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, void *out);

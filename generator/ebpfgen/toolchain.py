@@ -91,7 +91,8 @@ def link_host(tools: Toolchain, folder: Path, name: str, templates: Path) -> Non
 
 def driver_object(tools: Toolchain, templates: Path) -> Path:
     """The driver, compiled once for all artefacts and kept in the cache folder under a name that tells sources and content."""
-    sources = [templates / n for n in ("driver.c", "driver.h", "host.h")]
+    parts = sorted(templates.glob("*.c"))
+    sources = [*parts, *sorted(templates.glob("*.h"))]
     made_of = _digest(identity.tools_fingerprint().encode() + b"".join(s.read_bytes() for s in sources))
     folder = cache_folder()
     for kept in folder.glob(f"driver-{made_of}-*.o"):
@@ -100,7 +101,7 @@ def driver_object(tools: Toolchain, templates: Path) -> Path:
     beside = beside_of(folder / f"driver-{made_of}.o")
     try:
         _run([tools.clang, "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Werror", f"-ffile-prefix-map={templates}=.",
-              f"-I{templates}", "-c", str(templates / "driver.c"), "-o", str(beside)])  # fmt: skip
+              f"-I{templates}", "-r", "-nostdlib", *map(str, parts), "-o", str(beside)])  # fmt: skip
         return beside.replace(folder / f"driver-{made_of}-{_digest(beside.read_bytes())}.o")
     finally:
         beside.unlink(missing_ok=True)

@@ -29,10 +29,11 @@ _CODES = {
     "port": "H", "errno": "i", "result": "q", "signal": "i", "syscall": "q", "enum": "q", "flags": "Q", "dev_t": "I",
     "ifindex": "I", "cgroup": "Q", "protocol": "H",
 }  # fmt: skip
-_TEXTS = ("comm", "string")
-_BLOBS = (*_TEXTS, "argv", "ip", "mac")
+TEXTS = ("comm", "string")
+_BLOBS = (*TEXTS, "argv", "ip", "mac")
 _HEADER = struct.Struct("=III")  # length, padding, and the event's id, which begins the record
 _HEADER_SIZE = 8  # length and padding
+_LENGTH = 4  # bytes of an argv's length
 
 
 def word(type: str) -> str:
@@ -99,6 +100,7 @@ class Decoder:
 
     def __init__(self, manifest: Manifest, offset: int) -> None:
         self._events = {e.id: (e, Record(e.fields, e.size, offset, lead="4xI")) for e in manifest.events}
+        self._least = {e.id: least_size(e) for e in manifest.events}
 
     def decode(self, buffer: Any, length: int) -> list[Run]:
         """The records in the first ``length`` bytes of ``buffer`` (anything with the buffer protocol), in their order."""
@@ -109,21 +111,26 @@ class Decoder:
         header = _HEADER.unpack_from
         position = 0
         current = -1
-        size = 0
+        size = least = 0
         while position < length:
             got, _, id = header(buffer, position)
             if id != current:
                 unpack, size, append = self._begin(runs, id)
+                least = self._least[id]
                 current = id
-            if got != size:
-                raise _mismatch(f"a record of {got} bytes for event {id}, expected {size}")
-            append(unpack(buffer, position + _HEADER_SIZE))
+            start = position + _HEADER_SIZE
+            if got == size:
+                append(unpack(buffer, start))
+            elif least <= got < size:  # the last field is as long as what it holds
+                append(unpack(bytes(buffer[start : start + got]).ljust(size, b"\0")))
+            else:
+                raise mismatch(f"a record of {got} bytes for event {id}, expected {size}")
             position += got + 15 & ~7
         return runs
 
     def _begin(self, runs: list[Any], id: int) -> tuple[Callable[..., tuple[Any, ...]], int, Callable[[tuple[Any, ...]], None]]:
         if id not in self._events:
-            raise _mismatch(f"a record of event {id}, which the manifest does not have")
+            raise mismatch(f"a record of event {id}, which the manifest does not have")
         layout = self._events[id][1].struct
         rows: list[tuple[Any, ...]] = []
         runs.append((id, rows))
@@ -135,7 +142,15 @@ class Decoder:
         return Run(event, marks, record.convert(columns))
 
 
-def _mismatch(what: str) -> ArtefactError:
+def least_size(event: Event) -> int:
+    """Bytes of the event's shortest record: the last field, where it is a text of any length, takes no more than it holds."""
+    last = event.fields[-1] if event.fields else None
+    if last is None or word(last.type) not in ("string", "argv"):
+        return event.size
+    return last.offset + (_LENGTH if word(last.type) == "argv" else 1)
+
+
+def mismatch(what: str) -> ArtefactError:
     return ArtefactError(f"the kernel program sent {what}: object and manifest do not belong together; {REBUILD}")
 
 
@@ -180,3 +195,32 @@ def strings(raw: bytes) -> list[str]:
     if not data:
         return []
     return [part.decode("utf-8", "backslashreplace") for part in data.removesuffix(b"\0").split(b"\0")]
+
+
+def encoder(type: str, size: int, offset: int) -> Callable[[Any], bytes]:
+    """The opposite of :func:`decoder`: a value's ``size`` bytes."""
+    match word(type):
+        case "comm" | "string":
+            return lambda value: value.encode("utf-8", "surrogateescape")[: size - 1].ljust(size, b"\0")
+        case "argv":
+            return lambda value: _argv(value, size)
+        case "ip" | "mac":
+            return bytes
+        case "timestamp":
+            return lambda value: (value - offset).to_bytes(size, sys.byteorder)
+    layout = struct.Struct("=" + _CODES[word(type)])
+    return layout.pack
+
+
+def _argv(strings: Sequence[str], size: int) -> bytes:
+    data = b"".join(string.encode("utf-8", "surrogateescape") + b"\0" for string in strings)[: size - _LENGTH]
+    return len(data).to_bytes(_LENGTH, sys.byteorder) + data.ljust(size - _LENGTH, b"\0")
+
+
+def numpy_kind(type: str) -> str:
+    """numpy's name for what :data:`_CODES` calls ``type``; "" for what is no number. A ``duration`` is a timedelta; a
+    ``timestamp`` is still the kernel's own number."""
+    if word(type) == "duration":
+        return "m8[ns]"
+    code = _CODES.get(word(type), "")
+    return f"{'u' if code.isupper() else 'i'}{struct.calcsize('=' + code)}" if code and code != "?" else code

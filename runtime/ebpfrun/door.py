@@ -1,7 +1,7 @@
 """The one door to C: nothing else imports cffi or a generated binding.
 
 Receives the paths of an artefact's library and binding; returns a :class:`Driver`, from it :class:`Object`. A failing call is a
-:class:`~ebpfrun.errors.DriverError` with libbpf's words. Knows nothing of manifests, probes or plans.
+:class:`~ebpfrun.errors.DriverError` with libbpf's words. Knows nothing of probes or plans.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import errno
 import functools
 import types
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
+from .manifest import Manifest
+from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 2
+ABI = 3
 _LOG_BYTES = 1 << 16
 
 
@@ -50,6 +53,10 @@ class Driver:
         self.check(self.lib.er_open(handle, path), f"opening {self.name}")
         return Object(self, handle[0])
 
+    def records(self, manifest: Manifest, offset: int) -> Records:
+        """What is known of the artefact's records, with this driver's loops; ``offset`` as in :class:`Records`."""
+        return Records(manifest, offset, loops=DriverLoops(self, sizes(manifest)))
+
     def mount(self, kind: str, path: str) -> None:
         self.check(self.lib.er_mount(kind.encode(), path.encode()), f"mounting {kind} at {path}")
 
@@ -69,6 +76,35 @@ class Driver:
     def _text(self, words: Any) -> str:
         text: bytes = self.ffi.string(words)
         return text.decode("utf-8", "backslashreplace")
+
+
+class DriverLoops:
+    """The driver's walks over drained records (:class:`ebpfrun.records.Loops`), of one artefact's events."""
+
+    def __init__(self, driver: Driver, sizes: Mapping[int, Sizes]) -> None:
+        self._ffi = driver.ffi
+        self._lib = driver.lib
+        self._plain = PlainLoops(sizes)
+        self._events = max(sizes, default=-1) + 1
+        least_and_most = [limit for id in range(self._events) for limit in sizes.get(id, (1, 0))]
+        self._sizes = driver.ffi.new("uint32_t[]", least_and_most)
+
+    def scan(self, data: Any, most: int) -> tuple[dict[int, int], int]:
+        counts = self._ffi.new("uint64_t[]", self._events)
+        used: int = self._lib.er_scan(self._ffi.from_buffer(data), len(data), most, self._sizes, self._events, counts)
+        if used < 0:
+            self._plain.scan(data, most)  # says what is wrong
+        return {id: count for id, count in enumerate(counts) if count}, used
+
+    def gather(self, data: Any, id: int, stride: int, count: int) -> bytearray:
+        out = bytearray(stride * count)
+        self._lib.er_gather(self._ffi.from_buffer(data), len(data), id, stride, self._ffi.from_buffer(out))
+        return out
+
+    def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> bytearray:
+        out = bytearray(size * count)
+        self._lib.er_texts(self._ffi.from_buffer(data), len(data), id, offset, size, self._ffi.from_buffer(out))
+        return out
 
 
 class Object:

@@ -1,7 +1,7 @@
 """From drained bytes to sinks, and the account of it.
 
-Receives buffers of records as the driver drains them and a tracer whose maps can be dumped; decodes once, hands the same batch
-to every sink. A sink that fails is closed and told of on stderr; the others go on, and what it did not take is counted. Never
+Receives buffers of records as the driver drains them and a tracer whose maps can be dumped; hands the same batch to every
+sink. A sink that fails is closed and told of on stderr; the others go on, and what it did not take is counted. Never
 attaches, drains or waits: the caller does, and stops when ``done`` says so.
 """
 
@@ -10,15 +10,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from .decode import Decoder, Run, clock_offset
+from .batch import Batch
 from .errors import UsageError
-from .manifest import Manifest
 from .metrics import Dump, Metrics
-from .names import Names
-from .sinks import Batch, Context, Sink, SinkError, open_sink
+from .records import Records
+from .sinks import Context, Sink, SinkError, open_sink
 from .sinks.registry import target_of
 from .summary import Tally, read_counters, summary
 
@@ -33,7 +32,7 @@ class Output:
 
     def __init__(
         self,
-        manifest: Manifest,
+        records: Records,
         sinks: Sequence[str | Sink],
         interval: float | None = None,
         quiet: bool = False,
@@ -43,17 +42,16 @@ class Output:
         ended: Callable[[], bool] = lambda: False,
     ) -> None:
         """Opens the sinks: SinkError for a target that can't be, UsageError for words that name none."""
-        offset = clock_offset()
-        self._manifest = manifest
+        manifest = self._manifest = records.manifest
         self._interval = interval
         self._quiet = quiet
         self._stderr = stderr if stderr is not None else sys.stderr
         self._count = count
-        self._decoder = Decoder(manifest, offset)
-        self._metrics = Metrics(manifest, offset)
+        self._records = records
+        self._metrics = Metrics(manifest, records.offset)
         self._tally = Tally(Counter(), Counter(), Counter())
         self._started = time.monotonic()
-        context = Context(manifest, Names(manifest.tables), stdout if stdout is not None else sys.stdout, ended)
+        context = Context(manifest, records.names, stdout if stdout is not None else sys.stdout, ended)
         self._targets = _open_all(sinks, context)
 
     def begin(self) -> None:
@@ -74,25 +72,24 @@ class Output:
 
     def batch(self, buffer: Any, length: int) -> None:
         """Delivers the records in the first ``length`` bytes of ``buffer``, which may be reused afterwards."""
-        runs = self._decoder.decode(buffer, length)
-        if self._count is not None:
-            runs = list(self._limit(runs))
-        if not runs:
-            return
-        taken = self._send(Batch(runs))
-        for run in runs:
-            (self._tally.delivered if taken else self._tally.sink_lost)[run.event.name] += len(run)
+        with self._records.batch(memoryview(buffer)[:length]) as batch:
+            wanted = self._limit(batch)
+            if not len(wanted):
+                return
+            taken = self._send(wanted)
+            for event in self._manifest.events:
+                (self._tally.delivered if taken else self._tally.sink_lost)[event.name] += wanted.counts.get(event.id, 0)
 
     def tick(self, tracer: Dump) -> None:
         """An interval has passed: puts out what the metrics gathered in it."""
         if self._interval is not None and self._manifest.metrics:
-            self._send(Batch((), self._metrics.interval(tracer)))
+            self._send(self._records.batch(b"", self._metrics.interval(tracer)))
 
     def finish(self, tracer: Dump) -> None:
         """After detaching and the last batch: totals of the metrics, the account on stderr, sinks closed. Then raises the first
         SinkError there was, unless it was only that a pipe's reader left."""
         if self._manifest.metrics:
-            self._send(Batch((), self._metrics.totals(tracer)))
+            self._send(self._records.batch(b"", self._metrics.totals(tracer)))
         self.close()
         if not self._quiet:
             counts = read_counters(self._manifest, tracer)
@@ -111,15 +108,14 @@ class Output:
             return None
         return max(0, self._count - sum(self._tally.delivered.values()) - sum(self._tally.sink_lost.values()))
 
-    def _limit(self, runs: list[Run]) -> Iterator[Run]:
-        wanted = self._wanted() or 0
-        for run in runs:
-            if len(run) > wanted:
-                self._tally.beyond[run.event.name] += len(run) - wanted
-                run = run.first(wanted)
-            wanted -= len(run)
-            if len(run):
-                yield run
+    def _limit(self, batch: Batch) -> Batch:
+        wanted = self._wanted()
+        if wanted is None or len(batch) <= wanted:
+            return batch
+        first = batch.first(wanted)
+        for event in self._manifest.events:
+            self._tally.beyond[event.name] += batch.counts.get(event.id, 0) - first.counts.get(event.id, 0)
+        return first
 
     def _send(self, batch: Batch) -> bool:
         """True when every sink took it."""

@@ -14,11 +14,13 @@ from collections.abc import Callable
 from . import config, values
 from .command import Command
 from .config import Value
+from .decode import clock_offset
+from .door import Driver
 from .manifest import Manifest
 from .options import Options
 from .output import Output
 from .stop import Stop
-from .tracer import POLL_MS, Tracer
+from .tracer import POLL_MS, Tracer, load_driver
 
 _PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL for a command that outlives the run
 
@@ -39,11 +41,13 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     """Traces until something asks for the end."""
     notice = Notices(options)
     config.pack(manifest, options.params, options.filters)  # what can't be is told before a sink empties its file
-    output = Output(manifest, options.sinks, options.interval, options.quiet, count=options.most, ended=stop)
+    driver = load_driver(manifest)
+    records = driver.records(manifest, clock_offset())
+    output = Output(records, options.sinks, options.interval, options.quiet, count=options.most, ended=stop)
     try:
         command = Command(options.command) if options.command is not None else None
         try:
-            return _run(manifest, options, stop, output, command, notice)
+            return _run(manifest, options, stop, driver, output, command, notice)
         finally:
             if command is not None:
                 command.end(_patience())
@@ -51,10 +55,12 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
         output.close()
 
 
-def _run(manifest: Manifest, options: Options, stop: Stop, output: Output, command: Command | None, notice: Notices) -> int:
+def _run(
+    manifest: Manifest, options: Options, stop: Stop, driver: Driver, output: Output, command: Command | None, notice: Notices
+) -> int:
     stop.last_act = command.kill if command else None
     filters = _filters(manifest, options, command, notice)
-    with Tracer(manifest, options.params, filters, options.ring, notice, stop) as tracer:
+    with Tracer(manifest, options.params, filters, options.ring, notice, stop, driver) as tracer:
         notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options)}", True)
         if command is not None:
             command.go()

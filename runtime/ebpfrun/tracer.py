@@ -37,7 +37,7 @@ def _never() -> bool:
 class Tracer:
     """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's; ``notice``
     is told what a person may want to know, with True when it matters without ``--verbose``; once ``stop`` says so, no more is
-    attached."""
+    attached; ``driver`` is the artefact's, where it is loaded already."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Tracer:
         ring: int | None = None,
         notice: Callable[[str, bool], None] = _silent,
         stop: Callable[[], bool] = _never,
+        driver: Driver | None = None,
     ) -> None:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
@@ -55,7 +56,7 @@ class Tracer:
         self._ring = ring
         self._notice = notice
         self._stop = stop
-        self._driver: Driver | None = None
+        self._driver = driver
         self._object: Object | None = None
         self._buffer: Any = None
 
@@ -68,7 +69,7 @@ class Tracer:
 
     def open(self) -> None:
         """Loads and attaches. Nothing stays behind when it raises."""
-        driver = self._driver = _driver(self.manifest)
+        driver = self._driver = self._driver or load_driver(self.manifest)
         self._mount_tracefs(driver)
         chooser = attach.Chooser(self.manifest)
         btf = _types(self.manifest)
@@ -182,7 +183,8 @@ class Tracer:
             self._notice("nothing is attached: every attach point of this spec is optional and none is here", True)
 
 
-def _driver(m: Manifest) -> Driver:
+def load_driver(m: Manifest) -> Driver:
+    """The artefact's library, verified, in this process."""
     library, binding = f"{m.name}.so", f"{m.name}_cffi.py"
     machine = os.uname().machine
     if m.built.get("machine") != machine:

@@ -64,7 +64,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "getppid.host.c").write_text(template.render(name="getppid", inputs="handmade", config=True))
     flags = ("-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden", f"-I{TEMPLATES}", "-I.")
     run(CLANG, *flags, "-Wno-unused-parameter", "-c", "getppid.host.c", "-o", "host.o", cwd=folder)
-    run(CLANG, *flags, "-c", str(TEMPLATES / "driver.c"), "-o", "driver.o", cwd=folder)
+    run(CLANG, *flags, "-r", "-nostdlib", *map(str, TEMPLATES.glob("*.c")), "-o", "driver.o", cwd=folder)
     run(CLANG, "-shared", "-o", "getppid.so", "host.o", "driver.o", "-lbpf", cwd=folder)
     (folder / "getppid_cffi.py").write_text(binding((TEMPLATES / "driver.h").read_text(), RECORDS, "getppid_cffi"))
     return folder

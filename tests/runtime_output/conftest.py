@@ -185,12 +185,11 @@ class Maps:
 
 @pytest.fixture(autouse=True)
 def utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Local time is UTC, clocks start at 1 000 000 000 s, and no terminal is coloured by chance."""
+    """Local time is UTC."""
     import time
 
-    from ebpfrun import output, render
+    from ebpfrun import render
 
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     render._LOCAL.clear()
-    monkeypatch.setattr(output, "clock_offset", lambda: 10**18)

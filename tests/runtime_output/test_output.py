@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ebpfrun.errors import UsageError
 from ebpfrun.output import Output
+from ebpfrun.records import Records
 from ebpfrun.sinks import Batch, SinkError
 from ebpfrun.sinks.memory import Memory
 
@@ -24,7 +25,7 @@ from .conftest import LATENCY, OPENS, Maps, exec_record, latency_entry, manifest
 def output(sinks: list[Any], **more: Any) -> tuple[Output, io.StringIO, io.StringIO]:
     out, err = io.StringIO(), io.StringIO()
     metrics = more.pop("metrics", ())
-    return Output(manifest(metrics=metrics), sinks, stdout=out, stderr=err, **more), out, err
+    return Output(Records(manifest(metrics=metrics), 10**18), sinks, stdout=out, stderr=err, **more), out, err
 
 
 def send(into: Output, *records: bytes) -> None:
@@ -145,7 +146,7 @@ def test_a_reader_that_left_ends_the_run_quietly() -> None:
     os.close(reading)
     err = io.StringIO()
     with os.fdopen(writing, "w") as stdout:
-        into = Output(manifest(), ["jsonl"], quiet=True, stdout=stdout, stderr=err)
+        into = Output(Records(manifest(), 10**18), ["jsonl"], quiet=True, stdout=stdout, stderr=err)
         send(into, open_record())
         assert over(into)
         into.finish(Maps())

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ebpfrun.decode import Decoder
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Event, Manifest, Slot
 from ebpfrun.metrics import Metrics
 from ebpfrun.names import Names
-from ebpfrun.sinks import Batch, Context, SinkError, open_sink
+from ebpfrun.records import Records
+from ebpfrun.sinks import Context, SinkError, open_sink
 from ebpfrun.sinks.memory import Memory
 
 from .conftest import EXEC, LATENCY, OPEN, OPENS, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
@@ -36,7 +36,7 @@ BOTH = manifest(metrics=[LATENCY, OPENS])
 def written(words: str, records: bytes, of: Manifest, stdout: io.StringIO | None = None) -> str:
     out = stdout or io.StringIO()
     sink = open_sink(words, Context(of, Names(of.tables), out))
-    sink.write(Batch(Decoder(of, 10**18).decode(records, len(records))))
+    sink.write(Records(of, 10**18).batch(records))
     sink.close()
     return out.getvalue()
 
@@ -122,7 +122,7 @@ def on_terminal(columns: int, lines: int, batches: list[bytes], of: Manifest) ->
         sink = open_sink("table", Context(of, Names(of.tables), terminal))
         sent = b""
         for records in batches:
-            sink.write(Batch(Decoder(of, 10**18).decode(records, len(records))))
+            sink.write(Records(of, 10**18).batch(records))
             sent += until_end(follower, leader)
         sink.close()
     os.close(leader)
@@ -190,7 +190,7 @@ def test_metrics_in_jsonl_csv_and_memory(tmp_path: Path) -> None:
     names = Names(BOTH.tables)
     context = Context(BOTH, names, out)
     for sink in (open_sink("jsonl", context), memory, open_sink(f"csv:{tmp_path}/", context)):
-        sink.write(Batch([], readings))
+        sink.write(Records(BOTH, 0).batch(b"", readings))
         sink.close()
     latency, opens = map(json.loads, out.getvalue().splitlines())
     time = latency.pop("time")
@@ -208,7 +208,7 @@ def test_metrics_in_jsonl_csv_and_memory(tmp_path: Path) -> None:
 
 def test_memory_holds_typed_rows() -> None:
     memory = Memory(Context(BOTH, Names(BOTH.tables), None))
-    memory.write(Batch(Decoder(BOTH, 10**18).decode(RECORDS, len(RECORDS))))
+    memory.write(Records(BOTH, 10**18).batch(RECORDS))
     assert memory.events[1] == {
         "event": "open", "time": 10**18 + 2_000_000_001, "pid": 123, "comm": "a b", "path": "0123456789abcde",
         "flags": "O_WRONLY|O_CREAT", "result": "ENOENT", "latency": 9, "size": 0, "truncated": ["path"],
@@ -237,14 +237,14 @@ def test_a_closed_pipe_is_known_as_such() -> None:
     with os.fdopen(writing, "w") as stdout:
         sink = open_sink("jsonl", Context(BOTH, Names({}), stdout))
         with pytest.raises(SinkError) as caught:
-            sink.write(Batch(Decoder(BOTH, 0).decode(RECORDS, len(RECORDS))))
+            sink.write(Records(BOTH, 0).batch(RECORDS))
         assert caught.value.reader_gone
 
 
 def test_a_file_keeps_whole_lines_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "out"
     sink = open_sink(f"jsonl:{target}", Context(BOTH, Names(BOTH.tables), None))
-    batch = Batch(Decoder(BOTH, 0).decode(RECORDS, len(RECORDS)))
+    batch = Records(BOTH, 0).batch(RECORDS)
     sink.write(batch)
     whole = target.read_bytes()
     write = os.write
@@ -278,7 +278,7 @@ def test_a_non_blocking_standard_output_gets_everything() -> None:
     with os.fdopen(writing, "w") as stdout:
         sink = open_sink("jsonl", Context(BOTH, Names(BOTH.tables), stdout))
         reader.start()
-        sink.write(Batch(Decoder(BOTH, 0).decode(big, len(big))))
+        sink.write(Records(BOTH, 0).batch(big))
     reader.join()
     os.close(reading)
     assert received.count(b"\n") == 5000

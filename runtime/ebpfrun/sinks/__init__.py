@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from .base import Batch, Context, Sink, SinkError
+from ebpfrun.batch import Batch
+
+from .base import Context, Sink, SinkError
 from .registry import NAMES, open_sink
 
 __all__ = ["NAMES", "Batch", "Context", "Sink", "SinkError", "open_sink"]

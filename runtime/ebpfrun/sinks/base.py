@@ -1,4 +1,4 @@
-"""What every sink has in common: the batch it takes, the three methods, the stream it writes to, how it fails.
+"""What every sink has in common: the three methods, the stream it writes to, how it fails.
 
 A sink receives batches in order and writes them in whole. It raises :class:`SinkError` when its target fails and nothing else;
 what becomes of the rows then (they are counted as lost) is :mod:`ebpfrun.output`'s work, never the sink's.
@@ -10,13 +10,12 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, TextIO
 
-from ebpfrun.decode import Run
+from ebpfrun.batch import Batch
 from ebpfrun.errors import MachineError
 from ebpfrun.manifest import Manifest
-from ebpfrun.metrics import Reading
 from ebpfrun.names import Names
 
 STDOUT = "-"
@@ -26,18 +25,11 @@ _STEP_MS = 100
 _PATIENCE_MS = 1000
 
 
-class Batch(NamedTuple):
-    """What goes to the sinks at once: events in their order, then readings of metrics."""
-
-    runs: Sequence[Run]
-    readings: Sequence[Reading] = ()
-
-
 class Sink(Protocol):
     """The contract, tested by :mod:`ebpfrun.sinks.conformance`."""
 
     def write(self, batch: Batch) -> None:
-        """Takes every row of the batch, or raises SinkError. Does not keep the batch's lists, nor change them."""
+        """Takes every row of the batch, or raises SinkError. The batch is over when this returns: what is kept is a copy."""
         ...
 
     def flush(self) -> None:

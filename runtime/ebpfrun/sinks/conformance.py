@@ -6,16 +6,20 @@ the target can fail), and let pytest collect it. Needs nothing but a folder for 
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from ebpfrun.decode import Run
+from ebpfrun.batch import Batch
 from ebpfrun.manifest import Event, Manifest, Metric, Slot, Struct
 from ebpfrun.metrics import Reading, Sample
 from ebpfrun.names import Names
+from ebpfrun.records import Records
 
-from .base import Batch, Context, Sink, SinkError
+from .base import Context, Sink, SinkError
 
 HOSTILE = (
     "", "a b", "\x1b[31mred\x07", "two\nlines\r\n", '"quoted", with \\', "%s %d {} {0}", "=1+1", "日本語 \u202e", "\x00",
@@ -42,15 +46,23 @@ def context(several: bool = True) -> Context:
     return Context(manifest, Names({}), None)
 
 
-def names(*texts: str, marks: int = 0) -> Run:
+Row = tuple[str, dict[str, Any]]
+
+
+def names(*texts: str, marks: int = 0) -> list[Row]:
     """Events of type ``name``."""
-    rows = len(texts)
-    return Run(events()[0], [marks] * rows, [[10**18] * rows, list(texts), list(range(rows))])
+    return [("name", {"time": 10**18, "name": text, "n": i, "marks": marks}) for i, text in enumerate(texts)]
 
 
-def numbers(*values: int) -> Run:
+def numbers(*values: int) -> list[Row]:
     """Events of type ``number``."""
-    return Run(events()[1], [0] * len(values), [list(values)])
+    return [("number", {"n": value}) for value in values]
+
+
+def batch(*rows: list[Row], readings: Sequence[Reading] = (), several: bool = True) -> Batch:
+    """Of these events, for a sink of ``context(several)``."""
+    records = Records(context(several).manifest, 10**18)
+    return records.make(itertools.chain.from_iterable(rows), readings)
 
 
 class SinkConformance:
@@ -72,51 +84,53 @@ class SinkConformance:
 
     def test_what_was_flushed_can_be_read(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
-        sink.write(Batch([names("a", "b")]))
+        sink.write(batch(names("a", "b")))
         sink.flush()
         assert self.stored(tmp_path) == 2
-        sink.write(Batch([names("c")]))
+        sink.write(batch(names("c")))
         sink.close()
         assert self.stored(tmp_path) == 3
 
     def test_nothing_is_something(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
-        sink.write(Batch([]))
+        sink.write(batch())
         sink.flush()
         sink.close()
         assert self.stored(tmp_path) == 0
 
     def test_mixed_events_and_readings(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
-        batch = Batch([names("a"), numbers(-1, 2), names("b", "c")] if self.several else [names("a"), names("b", "c")])
-        sink.write(batch)
+        rows = [names("a"), numbers(-1, 2), names("b", "c")] if self.several else [names("a"), names("b", "c")]
+        sink.write(batch(*rows, several=self.several))
         if self.several:
             (metric,) = context().manifest.metrics
-            sink.write(Batch([], [Reading(metric, 10**18, 1.0, [Sample((), 5)]), Reading(metric, 10**18, None, [])]))
+            sink.write(batch(readings=[Reading(metric, 10**18, 1.0, [Sample((), 5)]), Reading(metric, 10**18, None, [])]))
         sink.close()
-        assert self.stored(tmp_path) == sum(map(len, batch.runs))
+        assert self.stored(tmp_path) == sum(map(len, rows))
 
     def test_any_text_can_be_stored(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
-        sink.write(Batch([names(*HOSTILE), names(*HOSTILE, marks=1), names(*HOSTILE, marks=2)]))
+        sink.write(batch(names(*HOSTILE), names(*HOSTILE, marks=1), names(*HOSTILE, marks=2)))
         sink.close()
         assert self.stored(tmp_path) == 3 * len(HOSTILE)
 
-    def test_the_batch_stays_the_callers(self, tmp_path: Path) -> None:
+    def test_the_batch_is_borrowed(self, tmp_path: Path) -> None:
+        """Its memory is used again once ``write`` has returned."""
         sink = self.open(tmp_path)
-        run = names("a", "b")
-        before = [list(column) for column in run.columns]
-        sink.write(Batch([run]))
-        assert [list(column) for column in run.columns] == before
-        for column in run.columns:
-            del column[:]  # type: ignore[attr-defined]
+        memory = bytearray(batch(names("a", "b")).data)
+        before = bytes(memory)
+        lent = Records(context(self.several).manifest, 10**18).batch(memory)
+        sink.write(lent)
+        assert bytes(memory) == before
+        lent.release()
+        memory[:] = bytes(len(memory))
         sink.close()
         assert self.stored(tmp_path) == 2
 
     def test_close_twice_and_leave_nothing_open(self, tmp_path: Path) -> None:
         before = _open_files()
         sink = self.open(tmp_path)
-        sink.write(Batch([names("a")]))
+        sink.write(batch(names("a")))
         sink.close()
         sink.close()
         assert _open_files() == before
@@ -134,7 +148,7 @@ class SinkConformance:
 
 def _fails(sink: Sink) -> bool:
     try:
-        sink.write(Batch([names("a")]))
+        sink.write(batch(names("a")))
         sink.flush()
     except SinkError:
         return True

@@ -18,6 +18,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from ebpfrun.batch import Batch
 from ebpfrun.decode import TRUNCATED, UNREADABLE, Run, marked, word
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Event, Manifest, Metric
@@ -25,7 +26,7 @@ from ebpfrun.metrics import Reading, bounds
 from ebpfrun.names import Names
 from ebpfrun.render import iso_time, plain
 
-from .base import STDOUT, Batch, Context, SinkError, Stream
+from .base import STDOUT, Context, SinkError, Stream
 
 PLACE = "{}"
 

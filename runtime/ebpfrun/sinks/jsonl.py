@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ebpfrun.batch import Batch
 from ebpfrun.decode import TRUNCATED, UNREADABLE, Run, marked
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Event
@@ -18,7 +19,7 @@ from ebpfrun.metrics import Reading, Sample, bounds
 from ebpfrun.names import Names
 from ebpfrun.render import iso_time, json_text, plain
 
-from .base import Batch, Context, Stream
+from .base import Context, Stream
 
 RESERVED = ("event", "metric", "truncated", "unreadable")
 

@@ -12,13 +12,14 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ebpfrun.batch import Batch
 from ebpfrun.decode import Run, word
 from ebpfrun.manifest import Event
 from ebpfrun.names import Names
 from ebpfrun.render import NUMBERS, human
 
 from . import people
-from .base import Batch, Context, Stream
+from .base import Context, Stream
 
 _FIRST_WIDTHS = {
     "timestamp": 15, "pid": 6, "tid": 6, "comm": 12, "ip": 12, "port": 5, "duration": 7, "bytes": 8, "string": 16, "argv": 24,

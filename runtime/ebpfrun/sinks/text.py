@@ -6,12 +6,13 @@ the blocks of :mod:`ebpfrun.sinks.people`.
 
 from __future__ import annotations
 
+from ebpfrun.batch import Batch
 from ebpfrun.decode import Run, word
 from ebpfrun.manifest import Event
 from ebpfrun.render import Text, human, quoted
 
 from . import people
-from .base import Batch, Context, Stream
+from .base import Context, Stream
 
 
 class TextLines:

@@ -1,0 +1,185 @@
+"""A batch: what left the ring at once, still as the kernel wrote it, and what was read of metrics.
+
+Receives records as the driver drains them (``u32 length, u32 0, record``, each padded to 8 bytes, in the ring's order); gives
+them as numpy columns and as rows. Never copies what it need not, never imports numpy before columns are asked for.
+
+The memory is borrowed: once the batch is released (a loop over batches goes on, a sink's ``write`` has returned) every access
+raises :class:`~ebpfrun.errors.ClosedError`, and :meth:`Batch.copy` is what lasts. Arrays of numpy can't be taken back, so memory
+that one still looks at is not used again before the array is gone: an old array shows old values, never other ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .decode import TEXTS, Run, numpy_kind, word
+from .errors import ClosedError, UsageError
+from .manifest import Event, Slot
+
+if TYPE_CHECKING:
+    from .metrics import Reading
+    from .records import Records
+
+_HEAD = 8  # bytes before each record: its length and zeroes
+_MARKS = Slot("marks", "u32", 4, 4)
+
+
+class Lease:
+    """Borrowed memory and its end. ``returned`` is called once, with the view that was lent."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: memoryview) -> None:
+        self._view: memoryview | None = view
+
+    @property
+    def view(self) -> memoryview:
+        if self._view is None:
+            raise ClosedError("this batch is over: its memory was borrowed, copy() keeps it")
+        return self._view
+
+    def end(self) -> None:
+        self._view = None
+
+
+class Batch:
+    """``len()`` is the number of events. Made by :class:`~ebpfrun.records.Records`."""
+
+    __slots__ = ("_gathered", "_lease", "_length", "_records", "_runs", "counts", "readings")
+
+    def __init__(
+        self, records: Records, lease: Lease, length: int, counts: dict[int, int], readings: Sequence[Reading] = ()
+    ) -> None:
+        """The first ``length`` bytes of what is lent. ``counts``: how many records of which event (by id); ``readings`` come
+        after the events."""
+        self._records = records
+        self._lease = lease
+        self._length = length
+        self._runs: list[Run] | None = None
+        self._gathered: dict[int, Any] = {}
+        self.counts = counts
+        self.readings = readings
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def data(self) -> memoryview:
+        """The records themselves."""
+        return self._lease.view[: self._length]
+
+    @property
+    def records(self) -> Records:
+        """What is known of their layout."""
+        return self._records
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The names of the events that are in it."""
+        return tuple(event.name for event in self._records.manifest.events if self.counts.get(event.id))
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The events decoded: consecutive ones of one type as columns of Python's values. Decoded once, whoever asks."""
+        if self._runs is None:
+            self._runs = self._records.decoder.decode(self.data, self._length)
+        elif self._length:
+            self._lease.view  # noqa: B018 - raises when it is over
+        return self._runs
+
+    def rows(self, event: str | None = None) -> Iterator[dict[str, Any]]:
+        """Each event (of one type, if named) as a dictionary: ``event`` and its fields, with names in place of numbers as the
+        jsonl sink writes them, ``timestamp`` as ns since 1970; ``truncated`` and ``unreadable`` name fields, if any."""
+        wanted = None if event is None else self._event(event)
+        for run in self.runs:
+            if wanted is None or run.event is wanted:
+                yield from self._records.named_rows(run)
+
+    def columns(self, event: str) -> Columns:
+        """The event's fields as numpy arrays."""
+        return Columns(self, self._event(event))
+
+    def marks(self, event: str) -> Any:
+        """The events' marks as an array: ``1 << 2k`` truncated, ``2 << 2k`` unreadable, k being the field's mark."""
+        return self._array(self._event(event), _MARKS)
+
+    def first(self, count: int) -> Batch:
+        """The first ``count`` events, in the same memory; all readings."""
+        counts, length = self._records.scan(self.data, count)
+        return Batch(self._records, self._lease, length, counts, self.readings)
+
+    def copy(self) -> Batch:
+        """The same in memory of its own, for as long as it is wanted."""
+        return Batch(self._records, Lease(memoryview(bytes(self.data))), self._length, dict(self.counts), self.readings)
+
+    def release(self) -> None:
+        """Ends it, and every batch in the same memory."""
+        self._runs = None
+        self._gathered = {}
+        self._lease.end()
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    # --- columns ---
+
+    def _event(self, name: str) -> Event:
+        for event in self._records.manifest.events:
+            if event.name == name:
+                return event
+        known = ", ".join(event.name for event in self._records.manifest.events) or "none"
+        raise UsageError(f"{self._records.manifest.name} has no event {name!r}; its events: {known}")
+
+    def _array(self, event: Event, slot: Slot) -> Any:
+        import numpy
+
+        count = self.counts.get(event.id, 0)
+        if word(slot.type) in TEXTS:
+            texts = self._records.loops.texts(self.data, event.id, slot.offset, slot.size, count)
+            return numpy.frombuffer(texts, f"S{slot.size}", count)
+        memory, start, step = self._strided(event, count)
+        start += slot.offset
+        if not (kind := numpy_kind(slot.type)):
+            return numpy.ndarray((count, slot.size), "u1", memory, start, (step, 1))
+        array = numpy.ndarray(count, kind, memory, start, step)
+        if word(slot.type) == "timestamp":
+            return (array + numpy.uint64(self._records.offset)).view("M8[ns]")
+        return array
+
+    def _strided(self, event: Event, count: int) -> tuple[Any, int, int]:
+        """Memory in which the event's records lie at equal distances, where the first begins, and the distance."""
+        step = _HEAD + (event.size + 7 & ~7)
+        if not count:
+            return bytearray(step), _HEAD, step
+        if self._length == count * step:
+            return self._lease.view, _HEAD, step
+        if event.id not in self._gathered:
+            self._gathered[event.id] = self._records.loops.gather(self.data, event.id, event.size, count)
+        return self._gathered[event.id], 0, event.size
+
+
+class Columns(Mapping[str, Any]):
+    """A batch's events of one type as numpy arrays by field, each made when it is asked for.
+
+    Numbers look into the batch's own memory where all its records are alike and whole, else into one that a loop in C gathered.
+    ``timestamp`` is ``datetime64[ns]`` (wall clock), ``duration`` ``timedelta64[ns]``, texts are ``S``; ``ip``, ``mac`` and
+    ``argv`` (``u32 length``, then its bytes) are rows of bytes.
+    """
+
+    def __init__(self, batch: Batch, event: Event) -> None:
+        self._batch = batch
+        self._event = event
+        self._slots = {slot.name: slot for slot in event.fields}
+
+    def __getitem__(self, field: str) -> Any:
+        return self._batch._array(self._event, self._slots[field])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slots)
+
+    def __len__(self) -> int:
+        return len(self._slots)

@@ -1,0 +1,144 @@
+"""What is known of one artefact's records: sizes, decoders, names; batches are made here.
+
+Receives a manifest, the offset of the clocks and the loops that walk over records; gives :class:`~ebpfrun.batch.Batch`. The loops
+are the driver's, in C; :class:`PlainLoops` are the same in Python, for records without an artefact. Never drains, never writes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from .batch import Batch, Lease
+from .decode import TRUNCATED, UNREADABLE, Decoder, Run, encoder, least_size, marked, mismatch, word
+from .errors import UsageError
+from .manifest import Manifest
+from .metrics import Reading
+from .names import Names
+from .render import plain
+
+_HEADER = struct.Struct("=III")  # length, padding, and the event's id, which begins the record
+_HEAD = 8  # length and padding
+LIMITLESS = (1 << 64) - 1
+
+
+class Sizes(NamedTuple):
+    """Of an event's records in bytes: the last field may be cut to what it holds."""
+
+    least: int
+    most: int
+
+
+class Loops(Protocol):
+    """Walks over records. ``data`` holds whole records, as drained."""
+
+    def scan(self, data: Any, most: int) -> tuple[dict[int, int], int]:
+        """Records by event id among the first ``most``, and the bytes that these take. ArtefactError for what can't be one."""
+        ...
+
+    def gather(self, data: Any, id: int, stride: int, count: int) -> Any:
+        """The ``count`` records of one event, ``stride`` bytes each: shortened ones end in zeroes."""
+        ...
+
+    def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> Any:
+        """One text of each such record, ``size`` bytes each: nothing but zeroes behind the first one."""
+        ...
+
+
+class PlainLoops:
+    """In Python: the reference that the driver's are tested against."""
+
+    def __init__(self, sizes: Mapping[int, Sizes]) -> None:
+        self._sizes = sizes
+
+    def scan(self, data: Any, most: int) -> tuple[dict[int, int], int]:
+        counts: dict[int, int] = {}
+        at, end = 0, len(data)
+        while at < end and most > 0:
+            length, _, id = _HEADER.unpack_from(data, at) if end - at >= _HEADER.size else (0, 0, -1)
+            if id not in self._sizes:
+                raise mismatch(f"a record of event {id}, which the manifest does not have")
+            sizes = self._sizes[id]
+            if not sizes.least <= length <= sizes.most or at + _HEAD + (length + 7 & ~7) > end:
+                raise mismatch(f"a record of {length} bytes for event {id}, expected {sizes.most}")
+            counts[id] = counts.get(id, 0) + 1
+            at += _HEAD + (length + 7 & ~7)
+            most -= 1
+        return dict(sorted(counts.items())), at
+
+    def gather(self, data: Any, id: int, stride: int, count: int) -> bytes:
+        return b"".join(bytes(record).ljust(stride, b"\0") for record in self._of(data, id))
+
+    def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> bytes:
+        texts = (bytes(record[offset : offset + size]).partition(b"\0")[0] for record in self._of(data, id))
+        return b"".join(text.ljust(size, b"\0") for text in texts)
+
+    def _of(self, data: Any, wanted: int) -> Iterator[Any]:
+        at = 0
+        while at < len(data):
+            length, _, id = _HEADER.unpack_from(data, at)
+            if id == wanted:
+                yield data[at + _HEAD : at + _HEAD + length]
+            at += _HEAD + (length + 7 & ~7)
+
+
+class Records:
+    """``offset`` turns the kernel's timestamps into ns since 1970; ``loops`` are the driver's where there is one."""
+
+    def __init__(self, manifest: Manifest, offset: int, names: Names | None = None, loops: Loops | None = None) -> None:
+        self.manifest = manifest
+        self.offset = offset
+        self.names = names if names is not None else Names(manifest.tables)
+        self.loops: Loops = loops if loops is not None else PlainLoops(sizes(manifest))
+        self.decoder = Decoder(manifest, offset)
+
+    def batch(self, data: Any, readings: Sequence[Reading] = ()) -> Batch:
+        """A batch over ``data`` (anything with the buffer protocol, whole records only), which it borrows until its release."""
+        view = memoryview(data).cast("B")
+        counts, length = self.loops.scan(view, LIMITLESS)
+        return Batch(self, Lease(view), length, counts, readings)
+
+    def make(self, rows: Iterable[tuple[str, Mapping[str, Any]]], readings: Sequence[Reading] = ()) -> Batch:
+        """A batch of events written here: each its name and its fields' values, as :mod:`ebpfrun.decode` gives them (what is not
+        named is 0 or empty); ``marks`` is a number. For tests, and for events that no kernel sent."""
+        return self.batch(b"".join(self._encode(name, values) for name, values in rows), readings)
+
+    def scan(self, data: Any, most: int) -> tuple[dict[int, int], int]:
+        return self.loops.scan(data, most)
+
+    def named_rows(self, run: Run) -> Iterator[dict[str, Any]]:
+        """Each event as a dictionary, with names in place of numbers: see :meth:`Batch.rows`."""
+        event = run.event
+        keys = [slot.name for slot in event.fields]
+        columns = [self._named(slot.type, column) for slot, column in zip(event.fields, run.columns, strict=True)]
+        rows = zip(*columns, strict=True) if columns else (() for _ in run.marks)
+        for row, marks in zip(rows, run.marks, strict=True):
+            found = {"event": event.name, **dict(zip(keys, row, strict=True))}
+            for key, which in (("truncated", TRUNCATED), ("unreadable", UNREADABLE)):
+                if marks and (fields := marked(event, marks, which)):
+                    found[key] = fields
+            yield found
+
+    def _named(self, type: str, column: Any) -> Any:
+        convert = None if word(type) == "timestamp" else plain(type, self.names)
+        return column if convert is None else map(convert, column)
+
+    def _encode(self, name: str, values: Mapping[str, Any]) -> bytes:
+        event = next((event for event in self.manifest.events if event.name == name), None)
+        if event is None or (unknown := values.keys() - {"marks", *(slot.name for slot in event.fields)}):
+            what = f"no event {name!r}" if event is None else f"no field {', '.join(sorted(unknown))} in event {name}"
+            raise UsageError(f"{self.manifest.name} has {what}")
+        record = bytearray(_HEAD + (event.size + 7 & ~7))
+        _HEADER.pack_into(record, 0, event.size, 0, event.id)
+        struct.pack_into("=I", record, _HEAD + 4, values.get("marks", 0))
+        for slot in event.fields:
+            if slot.name in values:
+                raw = encoder(slot.type, slot.size, self.offset)(values[slot.name])
+                record[_HEAD + slot.offset : _HEAD + slot.offset + slot.size] = raw
+        return bytes(record)
+
+
+def sizes(manifest: Manifest) -> dict[int, Sizes]:
+    """By event id."""
+    return {event.id: Sizes(least_size(event), event.size) for event in manifest.events}

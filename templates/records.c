@@ -1,0 +1,78 @@
+/* Walks over drained records, for batches: see the last part of driver.h. Part of the driver; nothing here asks the kernel. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#pragma GCC visibility push(default)
+#include "driver.h"
+#pragma GCC visibility pop
+
+enum { HEAD = 8 }; /* before each record: its length and zeroes */
+
+static uint32_t u32_at(const char *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static size_t step_of(uint32_t length)
+{
+	return HEAD + (((size_t)length + 7) & ~(size_t)7);
+}
+
+long er_scan(const void *data, size_t length, uint64_t most, const uint32_t *sizes, uint32_t events, uint64_t *counts)
+{
+	const char *start = data, *at = start, *end = start + length;
+
+	for (; at < end && most; most--) {
+		uint32_t size, id;
+
+		if ((size_t)(end - at) < HEAD + sizeof(id))
+			return -EBADMSG;
+		size = u32_at(at);
+		id = u32_at(at + HEAD);
+		if (id >= events || size < sizes[2 * id] || size > sizes[2 * id + 1] || step_of(size) > (size_t)(end - at))
+			return -EBADMSG;
+		counts[id]++;
+		at += step_of(size);
+	}
+	return at - start;
+}
+
+void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, void *out)
+{
+	const char *at = data, *end = at + length;
+	char *to = out;
+
+	for (; at < end; at += step_of(u32_at(at))) {
+		uint32_t size = u32_at(at);
+
+		if (u32_at(at + HEAD) != id)
+			continue;
+		memcpy(to, at + HEAD, size);
+		memset(to + size, 0, stride - size);
+		to += stride;
+	}
+}
+
+void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, void *out)
+{
+	const char *at = data, *end = at + length;
+	char *to = out;
+
+	for (; at < end; at += step_of(u32_at(at))) {
+		uint32_t there = u32_at(at);
+		size_t used;
+
+		if (u32_at(at + HEAD) != id)
+			continue;
+		there = there < offset ? 0 : there - offset;
+		used = strnlen(at + HEAD + offset, there < size ? there : size);
+		memcpy(to, at + HEAD + offset, used);
+		memset(to + used, 0, size - used);
+		to += size;
+	}
+}

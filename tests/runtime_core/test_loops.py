@@ -1,0 +1,64 @@
+"""The driver's walks over records, against the same in Python."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ebpfrun.door import Driver, DriverLoops
+from ebpfrun.errors import ArtefactError
+from ebpfrun.records import LIMITLESS, PlainLoops, Sizes
+
+SIZES = {0: Sizes(16, 16), 1: Sizes(17, 80), 3: Sizes(9, 300)}
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def loops(built: Path) -> DriverLoops:
+    return DriverLoops(Driver(str(built / "getppid.so"), str(built / "getppid_cffi.py")), SIZES)
+
+
+def record(id: int, body: bytes) -> bytes:
+    data = struct.pack("=II", id, 0) + body
+    return struct.pack("=II", len(data), 0) + data + bytes(-len(data) % 8)
+
+
+RECORD = st.sampled_from(sorted(SIZES)).flatmap(
+    lambda id: st.binary(min_size=SIZES[id].least - 8, max_size=SIZES[id].most - 8).map(lambda body: record(id, body))
+)
+RECORDS = st.lists(RECORD, max_size=12)
+
+
+@SHARED
+@given(RECORDS, st.integers(0, 14) | st.just(LIMITLESS))
+def test_scan(loops: DriverLoops, records: list[bytes], most: int) -> None:
+    data = b"".join(records)
+    assert loops.scan(data, most) == PlainLoops(SIZES).scan(data, most)
+
+
+@SHARED
+@given(RECORDS, st.sampled_from(sorted(SIZES)), st.integers(8, 299), st.integers(1, 300))
+def test_gather_and_texts(loops: DriverLoops, records: list[bytes], id: int, offset: int, size: int) -> None:
+    data = b"".join(records)
+    count = loops.scan(data, LIMITLESS)[0].get(id, 0)
+    plain = PlainLoops(SIZES)
+    assert loops.gather(data, id, SIZES[id].most, count) == plain.gather(data, id, SIZES[id].most, count)
+    size = min(size, max(SIZES[id].most - offset, 0))
+    if size:
+        assert loops.texts(data, id, offset, size, count) == plain.texts(data, id, offset, size, count)
+
+
+@SHARED
+@given(st.binary(max_size=64) | RECORDS.map(b"".join).flatmap(lambda data: st.integers(0, len(data)).map(lambda n: data[:n])))
+def test_any_bytes_are_walked_or_refused_alike(loops: DriverLoops, data: bytes) -> None:
+    results = []
+    for each in (loops, PlainLoops(SIZES)):
+        try:
+            results.append(str(each.scan(data, LIMITLESS)))
+        except ArtefactError as error:
+            results.append(str(error))
+    assert results[0] == results[1]

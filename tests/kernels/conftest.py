@@ -32,6 +32,27 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 UNKNOWN_OPTION = 0x7F00
 """An option that prctl does not have: the call takes five numbers, does nothing and fails."""
 
+TABLE = pytest.StashKey[list[str]]()
+"""What the lab found, for the end of the run."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The whole lab belongs to the whole of the tests, as their end, or to whoever names its file."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword and not config.option.markexpr
+    named = any("test_guests" in argument for argument in config.invocation_params.args)
+    guests = [item for item in items if item.get_closest_marker("lab")]
+    others = [item for item in items if not item.get_closest_marker("lab")]
+    if guests and (LAB or not (whole or named)):
+        config.hook.pytest_deselected(items=guests)
+        guests = []
+    items[:] = [*others, *guests]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if table := terminalreporter.config.stash.get(TABLE, None):
+        terminalreporter.section("test × kernel")
+        terminalreporter.write("\n".join([*table, ""]))
+
 
 def prctl(*numbers: int) -> None:
     """prctl(UNKNOWN_OPTION, four numbers)."""

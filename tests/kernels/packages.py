@@ -11,10 +11,13 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 DATA = Path(__file__).with_name("kernels.toml")
+IMAGE = re.compile(r"linux-image-(\d+\.\d+\.\d+(?:-\d+|\+deb\d+)-amd64)")
+ATTEMPTS = 3  # a mirror may change while it is being read
 PARTS = ("image", "base", "binary", "modules")  # packages of one kernel: all in the first, or spread over all four
 
 
@@ -93,18 +96,19 @@ def cache_folder() -> Path:
     return Path(base, "ebpfgen-kernels")
 
 
-def files(lab: Lab, kernel: Kernel, cache: Path) -> Files:
-    """Fetches and unpacks the kernel's packages, unless the cache has them."""
+def files(lab: Lab, kernel: Kernel, cache: Path, say: Callable[[str], None]) -> Files:
+    """Fetches and unpacks the kernel's packages, unless the cache has them. What is fetched by half is never left there."""
     place = cache / kernel.name
     if not place.exists():
-        print(f"kernels: fetching {kernel.name} from {kernel.suite}", flush=True)
-        fresh = cache / f".{kernel.name}-{os.getpid()}"
-        shutil.rmtree(fresh, ignore_errors=True)
-        try:
-            _unpack(_fetch(lab, kernel, fresh), fresh)
-            fresh.rename(place)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        say(f"fetching {kernel.name} from {kernel.suite}")
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _fresh(lab, kernel, place, say)
+                break
+            except LabError as error:
+                if attempt == ATTEMPTS:
+                    raise LabError(f"kernel {kernel.name} can't be fetched from {lab.mirror}: {error}") from None
+                say(f"{error}; fetching {kernel.name} again")
     (release,) = [path.name for path in (place / "root/lib/modules").iterdir()]
     places = (place / "root/boot" / f"vmlinuz-{release}", place / "root/lib/modules" / release / "vmlinuz")
     vmlinuz = next((path for path in places if path.exists()), None)
@@ -113,20 +117,37 @@ def files(lab: Lab, kernel: Kernel, cache: Path) -> Files:
     return Files(release, vmlinuz, place / "root")
 
 
-def _fetch(lab: Lab, kernel: Kernel, folder: Path) -> list[Path]:
-    """Downloads the packages of the newest kernel of the series."""
+def _fresh(lab: Lab, kernel: Kernel, place: Path, say: Callable[[str], None]) -> None:
+    fresh = place.with_name(f".{kernel.name}-{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        _unpack(_fetch(lab, kernel, fresh, say), fresh)
+        fresh.rename(place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _fetch(lab: Lab, kernel: Kernel, folder: Path, say: Callable[[str], None]) -> list[Path]:
+    """Downloads the packages of the kernel that :func:`newest` chooses."""
     apt = _apt(lab, kernel, folder)
     _run([*apt("apt-get"), "-q", "update"], folder)
-    series = re.compile(rf"linux-image-{re.escape(kernel.name)}\.\d+(-\d+|\+deb\d+)-amd64")
-    names = _run([*apt("apt-cache"), "pkgnames", f"linux-image-{kernel.name}."], folder).split()
-    found = sorted(filter(series.fullmatch, names), key=_as_numbers)
-    if not found:
-        raise LabError(f"{kernel.suite} has no kernel {kernel.name} (any more); change {DATA.name}")
-    version = found[-1].removeprefix("linux-image-")
+    version = newest(_run([*apt("apt-cache"), "pkgnames", "linux-image-"], folder).split(), kernel.name)
+    if version is None:
+        raise LabError(f"{kernel.suite} has neither a kernel {kernel.name} nor a newer one; change {DATA.name}")
+    if not version.startswith(f"{kernel.name}."):
+        say(f"{kernel.suite} has moved on from {kernel.name}: taking {version}")
     wanted = [f"linux-{part}-{version}" for part in PARTS]
     offered = _run([*apt("apt-cache"), "pkgnames", "linux-"], folder).split()
     _run([*apt("apt-get"), "-q", "download", *(name for name in wanted if name in offered)], folder)
     return sorted(folder.glob("*.deb"))
+
+
+def newest(packages: Sequence[str], series: str) -> str | None:
+    """The newest version of that series among the names of packages; of the newest series, where only newer ones are left."""
+    versions = [found[1] for found in map(IMAGE.fullmatch, packages) if found]
+    same = [version for version in versions if version.startswith(f"{series}.")]
+    newer = [version for version in versions if _as_numbers(version) > _as_numbers(series)]
+    return max(same or newer, key=_as_numbers, default=None)
 
 
 def _as_numbers(name: str) -> list[int]:
@@ -144,6 +165,9 @@ def _apt(lab: Lab, kernel: Kernel, folder: Path) -> Any:
         "Dir::Etc::sourceparts": "/dev/null",
         "Dir::State::lists": folder / "apt/lists",
         "Dir::Cache": folder / "apt/cache",
+        "APT::Update::Error-Mode": "any",  # else a list that can't be had is only a warning
+        "Acquire::Retries": 3,
+        "Acquire::http::Timeout": 30,
         "APT::Sandbox::User": "",  # another user could not write below our own folder
     }
     return lambda tool: [tool, *(f"-o{name}={value}" for name, value in settings.items())]

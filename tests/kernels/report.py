@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from .guest import Ended
 from .packages import Known, Lab
 
 WIDEST = 100  # characters of a test's name in the table
+WORDS = ("ok", "skip", "known", "FAIL", "HUNG")  # what may become of a test
 
 
 class Outcome(NamedTuple):
@@ -108,6 +110,7 @@ def remarks(columns: Sequence[Column]) -> list[str]:
         for test, outcome in column.outcomes.items():
             if not outcome.well:
                 lines.append(f"\n=== {test} on {column.kernel}: {outcome.word}\n{outcome.why}")
+                lines.append(f"again: make test-kernels KERNELS={column.kernel} ARGS={shlex.quote(shlex.quote(test))}")
     return lines
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels import prebuild, report
+from kernels import packages, prebuild, report
 from kernels.guest import Ended
-from kernels.packages import Kernel, Known, Lab, LabError, Skip, read_lab
+from kernels.packages import Kernel, Known, Lab, LabError, Skip, files, newest, read_lab
 
 LAB = Lab(
     mirror="http://example/",
@@ -93,6 +93,50 @@ def test_kernels_are_chosen_by_name() -> None:
     assert [kernel.name for kernel in LAB.choose(["6.12"])] == ["6.12"]
     with pytest.raises(LabError, match=r"no kernel 6\.13 .* there are 5\.10, 6\.12"):
         LAB.choose(["6.13"])
+
+
+OFFERED = [
+    *("linux-image-6.12.9+deb13-amd64", "linux-image-6.12.10+deb13-amd64", "linux-image-6.12.10+deb13-cloud-amd64"),
+    *("linux-image-6.12.10+deb13-amd64-dbg", "linux-image-amd64", "linux-image-6.1.0-56-amd64", "linux-image-7.5.1+deb13-amd64"),
+]
+
+
+@pytest.mark.parametrize(
+    ("series", "version"),
+    [("6.12", "6.12.10+deb13-amd64"), ("6.1", "6.1.0-56-amd64"), ("7.3", "7.5.1+deb13-amd64"), ("7.6", None)],
+)
+def test_the_newest_of_the_series_or_what_a_mirror_moved_on_to(series: str, version: str | None) -> None:
+    assert newest(OFFERED, series) == version
+
+
+def test_a_kernel_is_asked_for_again_and_its_want_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(command: list[str], folder: Path) -> str:
+        raise LabError(f"{command[0]}: no route")
+
+    monkeypatch.setattr(packages, "_run", refuse)
+    said: list[str] = []
+    with pytest.raises(LabError, match=r"kernel 5\.10 can't be fetched from http://example/: apt-get: no route"):
+        files(LAB, LAB.kernels[0], tmp_path, said.append)
+    again = "apt-get: no route; fetching 5.10 again"
+    assert said == ["fetching 5.10 from old", again, again]
+    assert not list(tmp_path.iterdir())
+
+
+def collected(*arguments: str) -> str:
+    """The tests of the lab that pytest would run with these arguments, outside of a guest."""
+    environment = {name: value for name, value in os.environ.items() if name != "EBPFGEN_LAB"}
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments]
+    done = subprocess.run(command, cwd=prebuild.ROOT, env=environment, capture_output=True, text=True)
+    return "\n".join(line for line in done.stdout.splitlines() if "test_guests" in line)
+
+
+def test_the_whole_lab_runs_with_the_whole_of_the_tests_only() -> None:
+    guests = collected()
+    assert all(f"[{kernel.name}]" in guests for kernel in read_lab().kernels)
+    assert collected("tests/kernels/test_guests.py") == guests
+    assert not any(
+        collected(*words) for words in (["tests/kernels"], ["-k", "kernel"], ["-m", "lab"], ["tests/kernels/test_lab.py"])
+    )
 
 
 def test_the_file_is_sound_and_names_tests_that_exist() -> None:

@@ -25,29 +25,32 @@ class BtfError(MachineError):
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC = range(1, 13)
 FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(13, 20)
 
-_FIXED = dict.fromkeys(range(1, 20), 3) | {INT: 4, ARRAY: 6, VAR: 4, DECL_TAG: 4}
+FIXED = dict.fromkeys(range(1, 20), 3) | {INT: 4, ARRAY: 6, VAR: 4, DECL_TAG: 4}
 """Words of a type before its members, by kind."""
-_EACH = {STRUCT: 3, UNION: 3, ENUM: 2, FUNC_PROTO: 2, DATASEC: 3, ENUM64: 3}
+EACH = {STRUCT: 3, UNION: 3, ENUM: 2, FUNC_PROTO: 2, DATASEC: 3, ENUM64: 3}
 """Words of each member."""
 
-_MAGIC = 0xEB9F
-_HEADER = struct.Struct("=HBBIIIII")
+MAGIC = 0xEB9F
+HEADER = struct.Struct("=HBBIIIII")
 
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """``words``: the types. Names lie in ``data`` from ``names`` to ``names_end``, each with its NUL."""
+    """``words``: the types. Names lie in ``data`` from ``names`` to ``names_end``, each with its NUL; types count them from the
+    ``names_before``th byte on."""
 
     data: bytes | mmap
     words: memoryview[int]
     names: int
     names_end: int
+    names_before: int = 0
 
     @classmethod
-    def of(cls, data: bytes | mmap) -> Sections:
-        """Raises BtfError when the header does not describe ``data``."""
-        types, names, end = _checked(data)
-        return cls(data, memoryview(data)[types[0] : types[1]].cast("I"), names, end)
+    def of(cls, data: bytes | mmap, names_before: int = 0) -> Sections:
+        """Raises BtfError when the header does not describe ``data``. ``names_before``: for a module's BTF, the bytes of names
+        that the kernel's has, which come before its own."""
+        types, names, end = _checked(data, split=bool(names_before))
+        return cls(data, memoryview(data)[types[0] : types[1]].cast("I"), names, end, names_before)
 
     def name(self, offset: int) -> bytes:
         start = self.names + offset
@@ -92,7 +95,7 @@ class Index:
 
 def make_index(sections: Sections) -> Index:
     """Raises BtfError when a type or its name lies outside its section."""
-    offsets = _walk(sections)
+    offsets = walk(sections)
     words = sections.words
     names = [b"", *(sections.name(words[at]) for at in offsets[1:])]
     by_name = sorted((i for i, name in enumerate(names) if name), key=names.__getitem__)
@@ -113,7 +116,7 @@ def _constants(sections: Sections, offsets: Sequence[int]) -> tuple[list[tuple[b
         if kind not in (ENUM, ENUM64):
             continue
         signs = signs or bool(info >> 31) or kind == ENUM64
-        for i in range(at + 3, at + 3 + _EACH[kind] * (info & 0xFFFF), _EACH[kind]):
+        for i in range(at + 3, at + 3 + EACH[kind] * (info & 0xFFFF), EACH[kind]):
             if words[i] >= end:
                 raise BtfError(f"BTF: the name of a constant of type {type_id} lies outside the names")
             if words[i]:
@@ -121,12 +124,12 @@ def _constants(sections: Sections, offsets: Sequence[int]) -> tuple[list[tuple[b
     return found, signs
 
 
-def _walk(sections: Sections) -> array[int]:
-    """The word offset of every type, from id 0, which has none."""
+def walk(sections: Sections) -> array[int]:
+    """The word offset of every type, from id 0, which has none. Raises BtfError when a type or its name lies outside."""
     words = sections.words
-    end, names_end = len(words), sections.names_end - sections.names
-    fixed = [_FIXED.get(kind, 0) for kind in range(32)]
-    each = [_EACH.get(kind, 0) for kind in range(32)]
+    end, names_end = len(words), sections.names_before + sections.names_end - sections.names
+    fixed = [FIXED.get(kind, 0) for kind in range(32)]
+    each = [EACH.get(kind, 0) for kind in range(32)]
     offsets = array("I", [0])
     at = 0
     while at + 3 <= end:
@@ -143,24 +146,24 @@ def _walk(sections: Sections) -> array[int]:
     return offsets
 
 
-def _checked(data: bytes | mmap) -> tuple[tuple[int, int], int, int]:
+def _checked(data: bytes | mmap, split: bool) -> tuple[tuple[int, int], int, int]:
     """Start and end of the types, start and end of the names, in bytes; checked to lie within ``data``."""
-    if len(data) < _HEADER.size:
-        raise BtfError(f"BTF: {len(data)} bytes are too few for a header of {_HEADER.size}")
-    magic, version, _, header, type_at, type_size, name_at, name_size = _HEADER.unpack_from(data)
+    if len(data) < HEADER.size:
+        raise BtfError(f"BTF: {len(data)} bytes are too few for a header of {HEADER.size}")
+    magic, version, _, header, type_at, type_size, name_at, name_size = HEADER.unpack_from(data)
     if magic == 0x9FEB:
         other = "big" if sys.byteorder == "little" else "little"
         raise BtfError(f"BTF: {other}-endian, expected {sys.byteorder}-endian as this machine is")
-    if magic != _MAGIC:
-        raise BtfError(f"BTF: begins with {magic:#06x}, expected {_MAGIC:#06x}: no BTF")
+    if magic != MAGIC:
+        raise BtfError(f"BTF: begins with {magic:#06x}, expected {MAGIC:#06x}: no BTF")
     if version != 1:
         raise BtfError(f"BTF: version {version}, expected 1")
     types, names = (header + type_at, header + type_at + type_size), (header + name_at, header + name_at + name_size)
-    if header < _HEADER.size or max(types[1], names[1]) > len(data):
+    if header < HEADER.size or max(types[1], names[1]) > len(data):
         raise BtfError(f"BTF: cut short: {len(data)} bytes, its header speaks of {max(types[1], names[1])}")
     if type_size % 4 or types[0] % 4:
         raise BtfError("BTF: the types are not in words of four bytes")
-    if not name_size or data[names[0]] != 0 or data[names[1] - 1] != 0:
+    if (not split and (not name_size or data[names[0]] != 0)) or (name_size and data[names[1] - 1] != 0):
         raise BtfError("BTF: the names do not begin and end with a NUL")
     return types, names[0], names[1]
 

@@ -252,7 +252,7 @@ def _function(text: model.Text, kind: str, rest: str, typer: Typer, params: dict
         if name in set(typer.kernel.functions()):
             return Absent(f"this kernel's types lack {name}, which {kind} needs: use kprobe or kretprobe", (), base)
         return Absent(f"this kernel has no function {name}", near_misses(name, typer.kernel.functions()), base)
-    if why := typer.kernel.why_not_attachable(name):
+    if why := typer.kernel.why_not_attachable(name, kind):
         return Absent(f"{name} can't be traced in this kernel: {why}", (), _with_signature(base, proto, typer))
     return _with_signature(base, proto, typer)
 

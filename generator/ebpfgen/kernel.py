@@ -54,8 +54,14 @@ class Kernel(Protocol):
         ...
 
     def functions(self) -> Iterator[str]: ...
-    def why_not_attachable(self, name: str) -> str | None:
-        """Why kprobes and fentry can't take this function ("inlined", "notrace"…), None when they can or when unknown."""
+    def why_not_attachable(self, name: str, kind: str = "kprobe") -> str | None:
+        """Why a probe of that kind (kprobe, kretprobe, fentry, fexit) can't take this function ("inlined", "notrace"…), None
+        when it can or when unknown."""
+        ...
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Build options and other facts that decide what can be attached, as far as they are known."""
         ...
 
     def raw_tracepoint(self, name: str) -> FuncProto | None:

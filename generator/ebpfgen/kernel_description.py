@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from mmap import mmap
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .atomic import write_beside
 from .btf import Btf, Enum, FuncProto
 from .btf_index import ENUM, ENUM64, FUNC, Index
+from .btf_merge import Begins
 from .cache import cache_folder
 from .kernel import Tracepoint
 from .problems import MachineError
@@ -33,7 +34,14 @@ class Source(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def btf(self) -> bytes | mmap: ...
+    def btf(self) -> bytes | mmap:
+        """The types of the kernel, and behind them those of its loaded modules (:mod:`ebpfgen.btf_merge`)."""
+        ...
+
+    def modules(self) -> Begins:
+        """The modules whose types are in :meth:`btf`."""
+        ...
+
     def events(self) -> list[str]:
         """``CATEGORY:NAME`` of every tracepoint. Raises MachineError when the kernel does not let us see."""
         ...
@@ -43,18 +51,58 @@ class Source(Protocol):
         """Functions that ftrace can take; None when the kernel does not let us see."""
         ...
 
-    def blacklist(self) -> frozenset[str]: ...
-    def symbols(self) -> frozenset[str] | None:
-        """Names of code, those outside BTF at least; None when the kernel does not let us see."""
+    def blacklist(self) -> frozenset[str]:
+        """Functions that kprobes may not take."""
+        ...
+
+    def symbols(self) -> Symbols | None:
+        """What code is called; None when the kernel does not let us see."""
         ...
 
     def config(self) -> dict[str, str]:
-        """Those of :data:`CONFIG` that are known: ``y``, ``m``, ``n`` or a value."""
+        """Those of :data:`CONFIG` and :data:`STATE` that are known: ``y``, ``m``, ``n`` or a value."""
+        ...
+
+    def syscalls(self) -> dict[int, str]:
+        """Number → name of the system calls of ``machine``."""
         ...
 
 
-CONFIG = ("CONFIG_KPROBES", "CONFIG_UPROBES", "CONFIG_FTRACE_SYSCALLS", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
+class Symbols(NamedTuple):
+    """Names of code. ``repeated``: those that several functions have."""
+
+    names: frozenset[str]
+    repeated: frozenset[str]
+
+
+CONFIG = (
+    "CONFIG_BPF_EVENTS",
+    "CONFIG_BPF_JIT",
+    "CONFIG_BPF_KPROBE_OVERRIDE",
+    "CONFIG_BPF_LSM",
+    "CONFIG_BPF_SYSCALL",
+    "CONFIG_DEBUG_INFO_BTF",
+    "CONFIG_DEBUG_INFO_BTF_MODULES",
+    "CONFIG_DYNAMIC_FTRACE",
+    "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
+    "CONFIG_FPROBE",
+    "CONFIG_FTRACE_SYSCALLS",
+    "CONFIG_FUNCTION_ERROR_INJECTION",
+    "CONFIG_HZ",
+    "CONFIG_KPROBES",
+    "CONFIG_KPROBE_EVENTS",
+    "CONFIG_KPROBE_EVENTS_ON_NOTRACE",
+    "CONFIG_MODULES",
+    "CONFIG_PERF_EVENTS",
+    "CONFIG_PREEMPT_RCU",
+    "CONFIG_SECURITY_LOCKDOWN_LSM",
+    "CONFIG_UPROBES",
+    "CONFIG_UPROBE_EVENTS",
+)
 """Build options of the kernel that decide what can be attached."""
+STATE = ("lsm", "functions")
+"""What else decides that: ``lsm``, the security modules at work; ``functions``: "refused" where the kernel does not show even
+root which functions ftrace can take."""
 
 
 class Description:
@@ -71,13 +119,7 @@ class Description:
 
     @cached_property
     def btf(self) -> Btf:
-        data = self.source.btf()
-        kept = cache_folder() / f"btf-{self.source.index_key}.idx"
-        index = _kept_index(kept)
-        btf = Btf(data, index)
-        if not index:
-            _keep(kept, btf.index.to_bytes())
-        return btf
+        return indexed(self.source.btf(), self.source.index_key)
 
     def tracepoint(self, category: str, name: str) -> Tracepoint | None:
         asked = category, name
@@ -109,30 +151,60 @@ class Description:
         names = self.btf.names(FUNC)
         return iter(sorted(self._attachable.union(names)) if self._attachable else names)
 
-    def why_not_attachable(self, name: str) -> str | None:
-        if name in self._blacklist:
+    def module_of(self, function: str) -> str:
+        """The module that a function's types come from, "" for the kernel itself."""
+        found = self.btf.find_function(function)
+        return next((name for name, first in reversed(self.source.modules()) if found is not None and found >= first), "")
+
+    def why_not_attachable(self, name: str, kind: str = "kprobe") -> str | None:
+        trampoline, proto = kind in ("fentry", "fexit"), self.function(name)
+        if not trampoline and name in self._blacklist:
             return "on the kernel's list of functions that may not be probed"
-        known, symbols = self.function(name) is not None, self._attachable
-        if symbols is None:
-            symbols = None if known else self._symbols
-        if symbols is None or name in symbols:
+        if trampoline and proto is not None and proto.params[-1:] == (("...", 0),):
+            return "it takes any number of arguments, which trampolines can't pass on"
+        reach = self._attachable if trampoline else self._probeable
+        if reach is None and proto is not None:
+            return None  # which functions can be taken is not to be seen
+        if reach is None:
+            reach = self._symbols.names if self._symbols else None
+        if reach is None:
             return None
-        for variant in sorted(s for s in symbols if s.startswith(name + ".")):
+        if name in reach:
+            return self._why_not_by_name(name, trampoline, proto)
+        for variant in sorted(s for s in reach if s.startswith(name + ".")):
             return f"the compiler turned it into {variant}"
-        if known:
+        coded = name in self._symbols.names if self._symbols else None
+        if coded or (coded is None and proto is not None):
             return "notrace: not among the kernel's available_filter_functions"
+        if proto is not None:
+            return "inlined: it has no code of its own in this kernel"
         return "there is no such function in this kernel, or it was inlined"
+
+    def _why_not_by_name(self, name: str, trampoline: bool, proto: FuncProto | None) -> str | None:
+        """What may still keep a probe from a function that ftrace can take."""
+        if trampoline:
+            return None if proto is not None else "its types are not in BTF, which fentry and fexit need; kprobes do not"
+        if self._symbols and name in self._symbols.repeated:
+            return "several functions of this kernel have that name"
+        return None
 
     @cached_property
     def _attachable(self) -> frozenset[str] | None:
         return self.source.attachable()
 
     @cached_property
+    def _probeable(self) -> frozenset[str] | None:
+        """Functions that kprobes can take: ftrace's, or all, as CONFIG_KPROBE_EVENTS_ON_NOTRACE says."""
+        if self._attachable is None or self.config.get("CONFIG_KPROBE_EVENTS_ON_NOTRACE") != "y" or self._symbols is None:
+            return self._attachable
+        return self._attachable | self._symbols.names
+
+    @cached_property
     def _blacklist(self) -> frozenset[str]:
         return self.source.blacklist()
 
     @cached_property
-    def _symbols(self) -> frozenset[str] | None:
+    def _symbols(self) -> Symbols | None:
         return self.source.symbols()
 
     def raw_tracepoint(self, name: str) -> FuncProto | None:
@@ -163,11 +235,11 @@ class Description:
 
     @cached_property
     def _syscalls(self) -> dict[int, str]:
-        return read_table(self.machine)
+        return self.source.syscalls()
 
     @cached_property
     def config(self) -> dict[str, str]:
-        """Build options of the kernel, those of :data:`CONFIG` that are known."""
+        """What is known of :data:`CONFIG` and :data:`STATE`."""
         return self.source.config()
 
 
@@ -183,6 +255,16 @@ def read_table(machine: str) -> dict[int, str]:
     lines = (_TABLES / f"{machine}.tbl").read_text().splitlines()
     pairs = (line.split() for line in lines if line and not line.startswith("#"))
     return {int(number): name for number, name in pairs}
+
+
+def indexed(data: bytes | mmap, key: str) -> Btf:
+    """``data`` with its index, which is kept under ``key`` for the next time."""
+    kept = cache_folder() / f"btf-{key}.idx"
+    index = _kept_index(kept)
+    btf = Btf(data, index)
+    if not index:
+        _keep(kept, btf.index.to_bytes())
+    return btf
 
 
 def _kept_index(path: Path) -> Index | None:

@@ -6,21 +6,28 @@ looks at the running kernel. The only thing that it changes: root gets tracefs m
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import re
 import sys
+from collections import Counter
+from contextlib import suppress
 from functools import cached_property
 from mmap import MAP_PRIVATE, PROT_READ, mmap
 from pathlib import Path
 
 from . import identity
-from .kernel_description import CONFIG
+from .btf_merge import Begins, merge
+from .kernel_description import CONFIG, Symbols, read_table
 from .problems import MachineError
 
 _GROUPS_OF_USERS = ("kprobes:", "uprobes:", "eprobes:", "fprobes:", "synthetic:")
 """Events that users make at run time; they come and go, and say nothing about the kernel."""
 _WORD = re.compile(r"\w+", re.ASCII)
-_TEXT_SYMBOL = re.compile(r"^\S+ [tTwW] (\S+)$", re.MULTILINE)
+_NOT_CODE = re.compile(r"__(pfx_|cfi_|kcfi_typeid_|SC[TK]__|UNIQUE_ID_|_tp_str\.|bpf_trace_tp_map_)")
+"""Beginnings of symbols that no function has."""
+_TEXT_SYMBOL = re.compile(r"^\S+ [tTwW] (\S+)(?:\t\[\S+\])?$", re.MULTILINE)
 
 
 class HostSource:
@@ -31,17 +38,41 @@ class HostSource:
         uname = os.uname()
         self.release, self.machine = uname.release, uname.machine
         try:
-            self.index_key = identity.kernel_build(str(root))
+            build = identity.kernel_build(str(root))
+            self._modules = {
+                p.name: p.stat().st_size for p in sorted((self._sys / "kernel/btf").iterdir()) if p.name != "vmlinux"
+            }
         except OSError as error:
             raise _no_btf(self.release, error) from None
+        loaded = hashlib.sha256(f"{build} {self._modules}".encode()).hexdigest()
+        self.index_key = loaded if self._modules else build
 
     @property
     def fingerprint(self) -> str:
         return identity.kernel_fingerprint(str(self._root))
 
     def btf(self) -> bytes | mmap:
+        return self._btf[0]
+
+    def modules(self) -> Begins:
+        return self._btf[1]
+
+    @cached_property
+    def _btf(self) -> tuple[bytes | mmap, Begins]:
+        kernel = self._read_btf("vmlinux")
+        if not self._modules:
+            return kernel, ()
+        split = []
+        for name in self._modules:
+            try:
+                split.append((name, bytes(self._read_btf(name))))
+            except MachineError:  # taken out since they were listed
+                continue
+        return merge(bytes(kernel), split)
+
+    def _read_btf(self, name: str) -> bytes | mmap:
         try:
-            with (self._sys / "kernel/btf/vmlinux").open("rb") as file:
+            with (self._sys / "kernel/btf" / name).open("rb") as file:
                 try:
                     return mmap(file.fileno(), 0, MAP_PRIVATE, PROT_READ)
                 except (OSError, ValueError):  # before Linux 6.16 this file can't be mapped
@@ -88,16 +119,38 @@ class HostSource:
             return frozenset()
         return frozenset(line.split()[1] for line in lines if len(line.split()) > 1)
 
-    def symbols(self) -> frozenset[str] | None:
+    def symbols(self) -> Symbols | None:
         try:
-            return frozenset(_TEXT_SYMBOL.findall((self._proc / "kallsyms").read_text()))
+            found = _TEXT_SYMBOL.findall((self._proc / "kallsyms").read_text())
         except OSError:
             return None
+        names = Counter(name for name in found if not _NOT_CODE.match(name))
+        return Symbols(frozenset(names), frozenset(name for name, times in names.items() if times > 1))
+
+    def syscalls(self) -> dict[int, str]:
+        return read_table(self.machine)
 
     def config(self) -> dict[str, str]:
         text = self._config_text()
-        found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE)) if text else None
-        return {} if found is None else {name: found.get(name, "n") for name in CONFIG}
+        options = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
+        found = {name: options.get(name, "n") for name in CONFIG} if text else self._probed()
+        with suppress(OSError):
+            found["lsm"] = (self._sys / "kernel/security/lsm").read_text().strip()
+        with suppress(MachineError):
+            try:
+                (self._tracefs / "available_filter_functions").open().close()
+            except OSError as error:
+                if error.errno == errno.EPERM and os.geteuid() == 0:
+                    found["functions"] = "refused"
+        return found
+
+    def _probed(self) -> dict[str, str]:
+        """Of a kernel that does not tell its build options, what its folders tell."""
+        devices = self._sys / "bus/event_source/devices"
+        if not devices.is_dir():
+            return {}
+        events = {"CONFIG_KPROBE_EVENTS": devices / "kprobe", "CONFIG_UPROBE_EVENTS": devices / "uprobe"}
+        return {name: "y" if path.exists() else "n" for name, path in events.items()}
 
     def _config_text(self) -> str:
         import gzip
@@ -106,10 +159,10 @@ class HostSource:
             return gzip.decompress((self._proc / "config.gz").read_bytes()).decode()
         except (OSError, EOFError):
             pass
-        try:
-            return (self._root / "boot" / f"config-{self.release}").read_text()
-        except OSError:
-            return ""
+        for place in (f"boot/config-{self.release}", f"lib/modules/{self.release}/config"):
+            with suppress(OSError):
+                return (self._root / place).read_text()
+        return ""
 
     @cached_property
     def _tracefs(self) -> Path:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ebpfgen.btf import Btf
-from ebpfgen.kernel_description import Description
+from ebpfgen.btf_merge import Begins
+from ebpfgen.kernel_description import Description, Symbols, read_table
 from fake_kernel.declarations import Declarations, Member
 from kernel_description.making import format_file
 
@@ -81,8 +82,14 @@ class _Source:
     def blacklist(self) -> frozenset[str]:
         return frozenset()
 
-    def symbols(self) -> frozenset[str] | None:
+    def symbols(self) -> Symbols | None:
         return None
+
+    def modules(self) -> Begins:
+        return ()
+
+    def syscalls(self) -> dict[int, str]:
+        return read_table(self.machine)
 
     def config(self) -> dict[str, str]:
         return {}

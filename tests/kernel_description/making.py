@@ -22,20 +22,24 @@ from ebpfgen.btf_index import (
     UNION,
     VOLATILE,
 )
+from ebpfgen.btf_merge import Begins
+from ebpfgen.kernel_description import Symbols, read_table
 
 
 class Maker:
-    """Each method adds a type and returns its id, counted from 1."""
+    """Each method adds a type and returns its id, counted from 1; ``base``: from where that kernel's types and names end, for a
+    module of it."""
 
-    def __init__(self) -> None:
-        self._names = bytearray(b"\0")
+    def __init__(self, base: Maker | None = None) -> None:
+        self._names = bytearray() if base else bytearray(b"\0")
         self._types = bytearray()
-        self._count = 0
+        self._count: int = base._count if base else 0
+        self._names_before: int = len(base._names) if base else 0
 
     def name(self, text: str) -> int:
         if not text:
             return 0
-        at = len(self._names)
+        at = self._names_before + len(self._names)
         self._names += text.encode() + b"\0"
         return at
 
@@ -137,6 +141,8 @@ class MadeSource:
         make.typedef("btf_trace_task_gone", make.ptr(nameless))
         make.function("kill_task", make.proto(self.int_id, ("task", pointer), ("signal", self.int_id)))
         make.function("hidden", make.proto(0))
+        make.function("inlined", make.proto(0))
+        make.function("twice", make.proto(0))
         self._btf = make.blob()
         self.formats = {
             f"task:{name}": format_file(
@@ -147,7 +153,8 @@ class MadeSource:
             )
             for name in ("task_made", "task_gone")
         }
-        self.seen: frozenset[str] | None = frozenset({"kill_task", "moved.isra.0"})
+        self.seen: frozenset[str] | None = frozenset({"kill_task", "moved.isra.0", "twice", "untyped"})
+        self.options = {"CONFIG_KPROBES": "n"}
 
     def btf(self) -> bytes:
         return self._btf
@@ -164,11 +171,18 @@ class MadeSource:
     def blacklist(self) -> frozenset[str]:
         return frozenset({"forbidden"})
 
-    def symbols(self) -> frozenset[str] | None:
-        return frozenset({"kill_task", "hidden", "assembly", "moved.isra.0"})
+    def symbols(self) -> Symbols | None:
+        coded = {"kill_task", "hidden", "assembly", "moved.isra.0", "twice", "untyped"}
+        return Symbols(frozenset(coded), frozenset({"twice"}))
+
+    def modules(self) -> Begins:
+        return ()
+
+    def syscalls(self) -> dict[int, str]:
+        return read_table(self.machine)
 
     def config(self) -> dict[str, str]:
-        return {"CONFIG_KPROBES": "n"}
+        return self.options
 
 
 def run(*words: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import pickle
 from collections.abc import Callable
 from hashlib import sha256
@@ -47,8 +48,12 @@ def test_a_made_kernel_goes_round_through_a_file(made: Description, captured: Pa
     assert again.tracepoint("task", "task_gone") == made.tracepoint("task", "task_gone")
     assert again.raw_tracepoint("task_made") == made.raw_tracepoint("task_made")
     assert list(again.functions()) == list(made.functions())
-    names = ("kill_task", "hidden", "moved", "forbidden", "no_such")
-    assert [again.why_not_attachable(n) for n in names] == [made.why_not_attachable(n) for n in names]
+    names = ("kill_task", "hidden", "moved", "forbidden", "no_such", "twice", "untyped", "inlined", "assembly")
+    for kind in ("kprobe", "fentry"):
+        assert [again.why_not_attachable(n, kind) for n in names] == [made.why_not_attachable(n, kind) for n in names]
+    assert again.source.attachable() == made.source.attachable()
+    assert again.source.symbols() == made.source.symbols()
+    assert again.syscalls() == made.syscalls()
     assert (again.fingerprint, again.release, again.config) == (made.fingerprint, made.release, made.config)
     assert pickle.loads(pickle.dumps(again)).function("kill_task") == made.function("kill_task")
 
@@ -95,7 +100,7 @@ def test_a_capture_that_fails_leaves_the_old_file(captured: Path) -> None:
     [
         (lambda b: b"", "no captured kernel"),
         (lambda b: b"\x7fELF" + b, "no captured kernel"),
-        (lambda b: b.replace(b"ebpfgen-kernel 1", b"ebpfgen-kernel 2", 1), "of format b'2', this ebpfgen reads format b'1'"),
+        (lambda b: b.replace(b"ebpfgen-kernel 2", b"ebpfgen-kernel 3", 1), "of format '3', this ebpfgen reads format '2'"),
         (lambda b: b[:-1], "cut short or altered"),
         (lambda b: b[:17], "cut short or altered"),
         (lambda b: b + b"x", "cut short or altered"),
@@ -141,6 +146,8 @@ def test_another_machine_is_told(captured: Path) -> None:
     [
         lambda head: head.pop("release"),
         lambda head: head.update(config=None),
+        lambda head: head.pop("modules"),
+        lambda head: head.update(modules=[["loop"]]),
         lambda head: head.update(sections=[["btf", -1, 5]]),
         lambda head: head.update(sections=[["btf", 1, 1 << 40]]),
         lambda head: head.update(sections=[["btf"]]),
@@ -152,22 +159,43 @@ def test_a_head_of_another_shape_is_told(captured: Path, change: Callable[[dict[
         kernel.from_file(rewritten(captured, change))
 
 
-def test_a_section_of_another_size_is_told(captured: Path) -> None:
-    def shrink(head: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("more", "words"), [(1, r"unpacks to \d+ bytes, expected"), (-1, r"unpacks to more than \d+$|more than")]
+)
+def test_a_section_of_another_size_is_told(captured: Path, more: int, words: str) -> None:
+    def change(head: dict[str, object]) -> None:
         sections = head["sections"]
         assert isinstance(sections, list)
-        sections[0][2] += 1
+        sections[0][2] += more
 
-    described = kernel.from_file(rewritten(captured, shrink))
-    with pytest.raises(MachineError, match="its section btf unpacks to"):
+    described = kernel.from_file(rewritten(captured, change))
+    with pytest.raises(MachineError, match=words):
         described.function("kill_task")
+
+
+def test_what_unpacks_to_more_than_memory_is_told(captured: Path) -> None:
+    """A few bytes that would become gigabytes: neither by their size nor by the dictionary that they ask for."""
+    small = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}])
+    bomb = lzma.compress(bytes(1 << 27))
+    for packed, words in ((small, "can't be unpacked"), (bomb, "unpacks to more than")):
+        path = captured.with_name("bomb")
+        body = json.dumps({"release": "6", "machine": "x86_64", "fingerprint": "", "config": {}, "modules": [],
+                           "sections": [["btf", len(packed), 1]]}).encode() + b"\n" + packed  # fmt: skip
+        path.write_bytes(b"ebpfgen-kernel 2\n" + sha256(body).hexdigest().encode() + b"\n" + body)
+        with pytest.raises(MachineError, match=words):
+            kernel.from_file(path).function("kill_task")
+
+
+def test_a_file_without_end_is_told() -> None:
+    with pytest.raises(MachineError, match="too large for a captured kernel: more than 64 MiB"):
+        kernel.from_file("/dev/zero")
 
 
 def test_a_section_of_a_later_version_is_passed_over(captured: Path) -> None:
     def add(head: dict[str, object]) -> None:
         sections = head["sections"]
         assert isinstance(sections, list)
-        sections.append(["modules", 0, 0])
+        sections.append(["of tomorrow", 0, 0])
 
     assert kernel.from_file(rewritten(captured, add)).function("kill_task") is not None
 

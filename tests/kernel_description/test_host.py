@@ -11,7 +11,7 @@ import pytest
 from ebpfgen import kernel
 from ebpfgen.btf import Enum, Struct
 from ebpfgen.kernel import TracepointField
-from ebpfgen.kernel_description import Description, machines, read_table
+from ebpfgen.kernel_description import Description, Symbols, machines, read_table
 from ebpfgen.kernel_host import HostSource
 from ebpfgen.problems import MachineError
 from ebpfgen.tracepoint_format import member_name
@@ -231,9 +231,39 @@ def test_reasons_not_to_attach(made: Description) -> None:
         "__bpf_trace_task_template",
         "__traceiter_task_made",
         "hidden",
+        "inlined",
         "kill_task",
         "moved.isra.0",
+        "twice",
+        "untyped",
     ]
+
+
+@pytest.mark.parametrize(
+    ("function", "kprobe", "fentry"),
+    [
+        ("kill_task", None, None),
+        ("twice", "several functions of this kernel have that name", None),
+        ("untyped", None, "its types are not in BTF, which fentry and fexit need; kprobes do not"),
+        ("inlined", "inlined: it has no code of its own in this kernel", "inlined: it has no code of its own in this kernel"),
+        ("assembly", "notrace: not among the kernel's available_filter_functions",
+         "notrace: not among the kernel's available_filter_functions"),
+        ("moved", "the compiler turned it into moved.isra.0", "the compiler turned it into moved.isra.0"),
+    ],
+)  # fmt: skip
+def test_kprobes_and_trampolines_differ(made: Description, function: str, kprobe: str | None, fentry: str | None) -> None:
+    found = {kind: made.why_not_attachable(function, kind) for kind in ("kprobe", "kretprobe", "fentry", "fexit")}
+    assert found == {"kprobe": kprobe, "kretprobe": kprobe, "fentry": fentry, "fexit": fentry}
+
+
+def test_where_the_kernel_allows_it_kprobes_take_what_ftrace_can_t() -> None:
+    source = MadeSource()
+    source.options["CONFIG_KPROBE_EVENTS_ON_NOTRACE"] = "y"
+    described = Description(source, (lambda: None, ()))
+    assert described.why_not_attachable("assembly") is None
+    assert described.why_not_attachable("hidden") is None
+    assert described.why_not_attachable("hidden", "fentry") == "notrace: not among the kernel's available_filter_functions"
+    assert described.why_not_attachable("forbidden") == "on the kernel's list of functions that may not be probed"
 
 
 def test_reasons_where_ftrace_s_list_is_not_to_be_seen() -> None:
@@ -283,6 +313,47 @@ def test_tracefs_is_found_in_both_its_places(bare: Path, place: str) -> None:
     assert [f.name for f in found.fields] == ["pid", "name", "prio"]
     assert described.why_not_attachable("virtual") is None
     assert described.why_not_attachable("hidden") is not None
+
+
+def test_modules_types_come_with_the_kernel_s(bare: Path) -> None:
+    base = Maker()
+    number = base.number("int", 4, encoding=1)
+    (bare / "sys/kernel/btf/vmlinux").write_bytes(base.blob())
+    without = HostSource(bare)
+    make = Maker(base)
+    make.function("loop_open", make.proto(number, ("disk", make.ptr(make.struct("gendisk", 4, ("major", number, 0))))))
+    (bare / "sys/kernel/btf/loop").write_bytes(make.blob())
+    described = Description(HostSource(bare), (lambda: None, ()))
+    found = described.function("loop_open")
+    assert found is not None
+    assert [described.btf.c_name(t) for _, t in found.params] == ["struct gendisk *"]
+    assert described.module_of("loop_open") == "loop"
+    assert HostSource(bare).index_key != without.index_key
+
+
+def test_code_s_names_with_those_of_modules(bare: Path) -> None:
+    (bare / "proc").mkdir()
+    (bare / "proc/kallsyms").write_text(
+        "ffff8000 T vfs_read\nffff8010 t again\nffff8020 t again\nffff8030 D data\nffff8040 T __pfx_vfs_read\n"
+        "ffff8050 t loop_open\t[loop]\n"
+    )
+    assert HostSource(bare).symbols() == Symbols(frozenset({"vfs_read", "again", "loop_open"}), frozenset({"again"}))
+
+
+@pytest.mark.parametrize("place", ["boot/config-{}", "lib/modules/{}/config"])
+def test_build_options_are_found(bare: Path, place: str) -> None:
+    file = bare / place.format(HostSource(bare).release)
+    file.parent.mkdir(parents=True)
+    file.write_text("CONFIG_KPROBES=y\n# CONFIG_FPROBE is not set\nCONFIG_HZ=250\nCONFIG_OTHER=y\n")
+    found = HostSource(bare).config()
+    assert (found["CONFIG_KPROBES"], found["CONFIG_FPROBE"], found["CONFIG_HZ"]) == ("y", "n", "250")
+    assert "CONFIG_OTHER" not in found
+
+
+def test_without_build_options_what_the_kernel_s_folders_tell(bare: Path) -> None:
+    assert HostSource(bare).config() == {}
+    (bare / "sys/bus/event_source/devices/uprobe").mkdir(parents=True)
+    assert HostSource(bare).config() == {"CONFIG_KPROBE_EVENTS": "n", "CONFIG_UPROBE_EVENTS": "y"}
 
 
 def test_other_types_are_another_kernel(bare: Path) -> None:

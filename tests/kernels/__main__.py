@@ -3,6 +3,7 @@
 * ``python -m kernels``: all kernels, all tests that kernels.toml lists
 * ``python -m kernels --kernel 5.10 -- -k fexit``: some of them; what follows ``--`` goes to pytest
 * ``python -m kernels --kernel 5.10 --shell``: a shell inside
+* ``python -m kernels --capture DIR``: the kernels' descriptions, as DIR/5.10.kdesc …
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import os
 import sys
 import time
+from pathlib import Path
 
 from . import lab, report
 from .packages import LabError, read_lab
@@ -20,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m kernels", description="Runs tests on stock kernels in QEMU guests.")
     parser.add_argument("--kernel", action="append", default=[], metavar="NAME", help="only this one (may be given again)")
     parser.add_argument("--shell", action="store_true", help="a shell in the guest (of one kernel) instead of the tests")
+    parser.add_argument("--capture", type=Path, metavar="DIR", help="write the kernels' descriptions there; no tests")
     parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for each guest, instead of kernels.toml's")
     parser.add_argument("arguments", nargs="*", metavar="PYTEST_ARGUMENT", help="for pytest")
     options = parser.parse_args()
@@ -38,6 +41,9 @@ def _run(options: argparse.Namespace) -> int:
         if len(chosen) != 1:
             raise LabError("a shell needs one kernel to be named: --kernel " + chosen[0].name)
         return lab.shell(data, chosen[0], options.arguments)
+    if options.capture:
+        lab.capture(data, chosen, options.capture, options.time_limit or data.time_limit, _say)
+        return 0
     start = time.monotonic()
     columns = lab.run(data, chosen, options.arguments, options.time_limit or data.time_limit, _say)
     print("\n".join([*report.table(columns), *report.remarks(columns)]))

@@ -34,6 +34,12 @@ TESTS = """\
 export LAB_REPORT=/run/lab/report.jsonl
 exec {python} -m pytest -p kernels.reporting -p no:cacheprovider -m kernel {arguments} >/run/lab/pytest.txt 2>&1
 """
+CAPTURE = """\
+cp {kernel_root}/boot/config-* /boot/ 2>/dev/null  # where the kernel's packages have it there
+for module in {modules}; do modprobe $module; done
+exec {python} -m ebpfgen.cli kernel capture /run/lab/captured
+"""
+CAPTURED_MODULES = ("loop", "xfs")  # a small one, and one with much of everything
 SHELL = """\
 echo "lab: $(uname -r); repeat a test with: {python} -m pytest -p no:cacheprovider -m kernel {arguments}"
 exec setsid -c bash -i
@@ -74,6 +80,21 @@ def shell(lab: Lab, kernel: Kernel, arguments: Sequence[str]) -> int:
         return _guest(lab, kernel, cache, command, None, print).status or 0
 
 
+def capture(lab: Lab, kernels: Sequence[Kernel], folder: Path, limit: float, say: Say) -> None:
+    """Writes the kernels' descriptions, as ``ebpfgen kernel capture`` makes them there: ``folder``/5.10.kdesc …"""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(say) as cache:
+        for kernel in kernels:
+            root, modules = files(lab, kernel, cache, say).root, " ".join(CAPTURED_MODULES)
+            command = _command(CAPTURE, kernel, cache, cache, "", modules=modules, kernel_root=shlex.quote(str(root)))
+            ended, results = _guest(lab, kernel, cache, command, limit, say), results_folder(cache, kernel)
+            if ended.status != 0:
+                raise LabError(f"{kernel.name}: not captured: {ended.why or f'status {ended.status}'}; {results} has its words")
+            file = folder / f"{kernel.name}.kdesc"
+            shutil.copyfile(results / "captured", file)
+            say(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
+
+
 def fetch(lab: Lab, kernels: Sequence[Kernel], say: Say) -> None:
     """Raises LabError when one of the kernels can't be had."""
     with _locked(say) as cache:
@@ -107,7 +128,7 @@ def _tests(lab: Lab, given: Sequence[str]) -> list[str]:
     return [] if any(argument.startswith("tests/") for argument in given) else list(lab.tests)
 
 
-def _command(template: str, kernel: Kernel, artefacts: Path, workloads: Path, arguments: str) -> str:
+def _command(template: str, kernel: Kernel, artefacts: Path, workloads: Path, arguments: str, **more: str) -> str:
     # Not sys.executable: Python's own notion of where .venv is must survive.
     return (ENVIRONMENT + template).format(
         root=shlex.quote(str(prebuild.ROOT)),
@@ -117,6 +138,7 @@ def _command(template: str, kernel: Kernel, artefacts: Path, workloads: Path, ar
         artefacts=shlex.quote(str(artefacts)),
         workloads=shlex.quote(str(workloads)),
         arguments=arguments,
+        **more,
     )
 
 

@@ -119,7 +119,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 3;
+	return 4;
 }
 
 const char *er_name(void)

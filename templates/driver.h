@@ -2,7 +2,7 @@
  * Every function that can fail returns a negative errno. An object is used by one thread at a time. */
 typedef struct er_object er_object;
 
-int er_abi(void);                       /* of this interface: 3 */
+int er_abi(void);                       /* of this interface: 4 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -55,3 +55,25 @@ long er_scan(const void *data, size_t length, uint64_t most, const uint32_t *siz
 void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, void *out);
 /* One text of each of them, size bytes each, zeroes behind its end. */
 void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, void *out);
+
+/* Text. An encoder is told its events, after each of them its fields in the order of the line; strings are copied. `offset` turns
+ * timestamps into ns since 1970. A line is head, then lead and value of each field, then tail; `name` is how the lists of marked
+ * fields call it, mark its number or -1. */
+typedef struct er_encoder er_encoder;
+enum er_format { ER_JSON, ER_CSV, ER_LINES };
+enum er_kind {
+	ER_UNSIGNED, ER_SIGNED, ER_BOOL, ER_TEXT, ER_ARGV, ER_TIME, ER_DURATION, ER_BYTES, ER_HEX, ER_DEVICE, ER_IP, ER_MAC,
+	ER_RESULT,                      /* a number, or the name of an error */
+	ER_NAMED, ER_NAMED_SIGNED,      /* every number's text is asked for, once */
+};
+int er_encoder_new(er_encoder **out, enum er_format format, int64_t offset);
+int er_encoder_event(er_encoder *e, uint32_t id, uint32_t size, const char *head, const char *tail);
+int er_encoder_field(er_encoder *e, const char *lead, const char *name, enum er_kind kind, uint32_t offset, uint32_t size, int mark);
+void er_encoder_free(er_encoder *e);
+/* Encodes drained records, from *at on, which moves behind the last whole one. Returns the bytes written: less than all when the
+ * next line may not fit into cap, or needs a text that is wanted. -EBADMSG: a record that the encoder was not told of. */
+long er_encode(er_encoder *e, const void *data, size_t length, size_t *at, void *out, size_t cap);
+/* What is wanted: the text of this key (a number in 8 bytes, or a field's bytes); returns its length, -ENOENT for nothing. The key
+ * may stand in er_encode's data. */
+long er_encoder_wants(const er_encoder *e, uint32_t *event, uint32_t *field, const void **key);
+int er_encoder_give(er_encoder *e, const char *text, size_t length);

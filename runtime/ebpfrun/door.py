@@ -9,15 +9,16 @@ from __future__ import annotations
 import errno
 import functools
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 3
+ABI = 4
 _LOG_BYTES = 1 << 16
+_PIECE = 1 << 18
 
 
 class MapSizes:
@@ -56,7 +57,6 @@ class Driver:
     def records(self, manifest: Manifest, offset: int) -> Records:
         """What is known of the artefact's records, with this driver's loops; ``offset`` as in :class:`Records`."""
         return Records(manifest, offset, loops=DriverLoops(self, sizes(manifest)))
-
     def mount(self, kind: str, path: str) -> None:
         self.check(self.lib.er_mount(kind.encode(), path.encode()), f"mounting {kind} at {path}")
 
@@ -82,6 +82,7 @@ class DriverLoops:
     """The driver's walks over drained records (:class:`ebpfrun.records.Loops`), of one artefact's events."""
 
     def __init__(self, driver: Driver, sizes: Mapping[int, Sizes]) -> None:
+        self._driver = driver
         self._ffi = driver.ffi
         self._lib = driver.lib
         self._plain = PlainLoops(sizes)
@@ -105,6 +106,67 @@ class DriverLoops:
         out = bytearray(size * count)
         self._lib.er_texts(self._ffi.from_buffer(data), len(data), id, offset, size, self._ffi.from_buffer(out))
         return out
+
+    def encoder(self, format: int, offset: int) -> Encoder:
+        return Encoder(self._driver, format, offset)
+
+
+class Encoder:
+    """Lines of text from drained records. Told first of each event, and after it of the event's fields."""
+
+    def __init__(self, driver: Driver, format: int, offset: int) -> None:
+        ffi, self._driver = driver.ffi, driver
+        handle = ffi.new("er_encoder **")
+        driver.check(driver.lib.er_encoder_new(handle, format, offset), "making an encoder")
+        self._handle = ffi.gc(handle[0], driver.lib.er_encoder_free)
+        self._out = ffi.new("char[]", _PIECE)
+        self._at = ffi.new("size_t *")
+        self._wish = ffi.new("uint32_t[2]")
+        self._key = ffi.new("void **")
+
+    def event(self, id: int, size: int, head: str, tail: str) -> None:
+        lib = self._driver.lib
+        self._driver.check(lib.er_encoder_event(self._handle, id, size, head.encode(), tail.encode()), "encoding an event")
+
+    def field(self, lead: str, name: str, kind: str, offset: int, size: int, mark: int | None) -> None:
+        """``kind`` names a member of ``enum er_kind``."""
+        args = lead.encode(), name.encode(), getattr(self._driver.lib, kind), offset, size, -1 if mark is None else mark
+        self._driver.check(self._driver.lib.er_encoder_field(self._handle, *args), "encoding a field")
+
+    def encode(self, data: Any, text: Callable[[int, int, bytes], bytes]) -> Iterator[memoryview]:
+        """Pieces of whole lines, each good until the next is asked for; ``text`` gives what is wanted for a field of an event."""
+        source, length, used = self._driver.ffi.from_buffer(data), len(data), 0
+        self._at[0] = 0
+        while self._at[0] < length:
+            used += self._encode(source, length, used)
+            if self._gave(text) or self._at[0] == length:
+                continue
+            if not used:  # not one line fits
+                self._out = self._driver.ffi.new("char[]", 2 * len(self._out))
+                continue
+            yield self._piece(used)
+            used = 0
+        if used:
+            yield self._piece(used)
+
+    def _encode(self, source: Any, length: int, used: int) -> int:
+        out, room = self._out + used, len(self._out) - used
+        return self._driver.check(
+            self._driver.lib.er_encode(self._handle, source, length, self._at, out, room), "encoding records"
+        )
+
+    def _piece(self, used: int) -> memoryview:
+        return memoryview(self._driver.ffi.buffer(self._out, used))
+
+    def _gave(self, text: Callable[[int, int, bytes], bytes]) -> bool:
+        """Whether a text was wanted; it is given then."""
+        lib, wish = self._driver.lib, self._wish
+        length = lib.er_encoder_wants(self._handle, wish, wish + 1, self._key)
+        if length < 0:
+            return False
+        found = text(wish[0], wish[1], bytes(self._driver.ffi.buffer(self._key[0], length)))
+        self._driver.check(lib.er_encoder_give(self._handle, found, len(found)), "keeping a name")
+        return True
 
 
 class Object:

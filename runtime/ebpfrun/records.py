@@ -7,7 +7,7 @@ are the driver's, in C; :class:`PlainLoops` are the same in Python, for records 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .batch import Batch, Lease
@@ -46,6 +46,25 @@ class Loops(Protocol):
         ...
 
 
+    def encoder(self, format: int, offset: int) -> Encoder | None:
+        """What writes records as lines, in one of the driver's formats; None where :mod:`ebpfrun.lines` must do it."""
+        ...
+
+
+class Encoder(Protocol):
+    """Lines of text from records. Told first of each event, and after it of the event's fields."""
+
+    def event(self, id: int, size: int, head: str, tail: str) -> None: ...
+
+    def field(self, lead: str, name: str, kind: str, offset: int, size: int, mark: int | None) -> None:
+        """``kind`` names a member of the driver's ``enum er_kind``."""
+        ...
+
+    def encode(self, data: Any, text: Callable[[int, int, bytes], bytes]) -> Iterator[memoryview]:
+        """Pieces of whole lines, each good until the next is asked for; ``text`` gives what is wanted for a field of an event."""
+        ...
+
+
 class PlainLoops:
     """In Python: the reference that the driver's are tested against."""
 
@@ -73,6 +92,9 @@ class PlainLoops:
     def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> bytes:
         texts = (bytes(record[offset : offset + size]).partition(b"\0")[0] for record in self._of(data, id))
         return b"".join(text.ljust(size, b"\0") for text in texts)
+
+    def encoder(self, format: int, offset: int) -> None:
+        return None
 
     def _of(self, data: Any, wanted: int) -> Iterator[Any]:
         at = 0

@@ -117,9 +117,9 @@ def duration(ns: int, space: str = " ") -> str:
     for unit, size in (("us", 10**3), ("ms", 10**6)):
         if ns < 999.5 * size:
             return f"{three_digits(ns / size)}{space}{unit}"
-    if ns < 59.95 * _SECOND:
+    if ns < 59_950_000_000:
         return f"{three_digits(ns / _SECOND)}{space}s"
-    minutes, seconds = divmod(round(ns / _SECOND), 60)
+    minutes, seconds = divmod((ns + _SECOND // 2) // _SECOND, 60)
     if minutes < 60:
         return f"{minutes}m{seconds:02d}s"
     hours, minutes = divmod(minutes, 60)

@@ -141,3 +141,10 @@ def test_readline(workload: Start) -> None:
     work = workload("readline", "true", "x=1; : $x")
     assert Path(f"/proc/{work.ready['bash_pid']}/comm").read_text() == "bash\n"
     assert work.go()["lines"] == ["true", "x=1; : $x"]
+
+
+@pytest.mark.parametrize("rate", [(), (1_000_000,)])
+def test_getppids(workload: Start, rate: tuple[int, ...]) -> None:
+    truth = workload("getppids", 3500, *rate).go()
+    assert truth["count"] == 3500
+    assert truth["ns"] >= (3_000_000 if rate else 0), "three bursts and a half, a millisecond apart"

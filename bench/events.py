@@ -1,0 +1,226 @@
+"""What one event costs, from the kernel to where it ends up: CPU, losses, memory, and what it does to the traced program.
+
+The workload is a program that calls getppid as fast as it can on one CPU while the tracer runs on the others; a record has eight
+fields in 64 bytes. CPU is user and system time of the tracer's process, less that of a run in which nothing happened, so that
+starting does not count. bpftrace prints the same fields to a file, in the same round.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import kernel_view
+from measure import EBPFGEN, EBPFRUN, ENVIRONMENT, HERE, Row, ended, hand_made, median
+from workloads import Workload, Workloads
+
+IDLE_SECONDS = 10.0
+RING_MB = 16  # its pages are in RSS twice, as mapped twice; other rings add what they take
+LONGEST = 600.0  # seconds; a limit for what hangs, not a measure
+PRINTF_BT = (
+    "tracepoint:syscalls:sys_enter_getppid /pid == PID/ {"
+    ' printf("%llu %d %d %d %d %s %llu %llu\\n", nsecs, pid, tid, uid, args->__syscall_nr, comm, cgroup, curtask); }'
+)
+BARS = {  # µs of CPU per event, and as a part of bpftrace's
+    "columns": "≤ 0.08 µs, ≤ 1/40",
+    "jsonl": "≤ 0.4 µs, ≤ 1/10",
+    "csv": "",
+    "parquet": "≤ 0.25 µs",
+    "sqlite": "≤ 1.5 µs",
+    "duckdb": "≤ 0.4 µs",
+}
+RSS_BARS = {"columns": "≤ 45 MB", "jsonl": "≤ 30 MB", "csv": "≤ 30 MB", "sqlite": "≤ 30 MB", "table": "≤ 30 MB"}
+ENDINGS = {"sqlite": "db", "duckdb": "duckdb"}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One tracer's run: seconds of CPU of its process, peak MB, ns of the generator per call, events by their fate."""
+
+    cpu: float
+    rss: float
+    ns_per_call: float
+    produced: int
+    delivered: int
+
+
+Start = Callable[[int], list[str]]
+"""The tracer's command, given the pid to trace."""
+
+
+def _pinned(cpus: set[int]) -> Callable[[], None]:
+    return lambda: os.sched_setaffinity(0, cpus)
+
+
+def _cpus() -> tuple[set[int], set[int]]:
+    """Where the generator runs, and where the tracer: the others, if there are any."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    return {first}, set(rest) or {first}
+
+
+def generator(workloads: Workloads, folder: Path, *args: int) -> Workload:
+    work = Workload(workloads.command("getppids", *args), folder)
+    os.sched_setaffinity(work.pid, _cpus()[0])
+    return work
+
+
+def _wait_until_attached(process: subprocess.Popen[str]) -> str:
+    """What it said until then. bpftrace does not say it: there the kernel does, whose program runs by a call of our own."""
+    assert process.stderr and isinstance(process.args, list)
+    said = ""
+    if process.args[0] != "bpftrace":
+        while "attached" not in said:
+            line = process.stderr.readline()
+            if not line:
+                raise SystemExit(f"{' '.join(process.args)}: {said}")
+            said += line
+        return said
+    with kernel_view.statistics():
+        deadline = time.monotonic() + 30
+        while not kernel_view.runs_of(process.pid):
+            os.getppid()
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise SystemExit("bpftrace attached nothing")
+    return said
+
+
+def measure(start: Start, works: Workloads, folder: Path, calls: int) -> Run:
+    """Starts the tracer, lets the generator go, ends the tracer."""
+    with generator(works, folder, calls) as work:
+        process = subprocess.Popen(
+            start(work.pid), cwd=folder, stdout=(folder / "out").open("wb"), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+            preexec_fn=_pinned(_cpus()[1]),
+        )  # fmt: skip
+        assert process.stderr
+        said = _wait_until_attached(process)
+        truth = work.go() if calls else {"ns": 0}
+        process.send_signal(signal.SIGINT)
+        cpu, rss = ended(process)
+        said += process.stderr.read()
+        process.stderr.close()
+    if process.returncode and (calls or process.returncode != -signal.SIGINT):  # bpftrace handles it only a little later
+        raise SystemExit(f"{' '.join(start(0))} ended with {process.returncode}: {said}")
+    produced, delivered = _account(said, folder / "out", calls)
+    return Run(cpu, rss, truth["ns"] / max(calls, 1), produced, delivered)
+
+
+def _account(said: str, out: Path, calls: int) -> tuple[int, int]:
+    """(produced, delivered): as ours and the hand-written tool say; of bpftrace the lines that it wrote."""
+    found = re.search(r"call: (\d+) produced(?: =|,) (\d+) delivered", said)
+    if found:
+        return int(found[1]), int(found[2])
+    if "call:" in said:
+        raise SystemExit(f"no account in: {said}")
+    with out.open("rb") as file:
+        return calls, sum(line[:1].isdigit() for line in file)
+
+
+def sinks() -> list[str]:
+    from ebpfrun.sinks import NAMES
+
+    return [name for name in ("table", *BARS) if name in NAMES]
+
+
+def _ebpfrun(sink: str, folder: Path) -> Start:
+    target = folder / f"out.{ENDINGS.get(sink, sink)}"
+
+    def start(pid: int) -> list[str]:
+        target.unlink(missing_ok=True)
+        return [EBPFRUN, "build/getppid", "--pid", str(pid), "--sink", f"{sink}:{target}"]
+
+    return start
+
+
+def tracers(folder: Path) -> dict[str, Start]:
+    """Ours, by sink, and the peers."""
+    hand = str(hand_made(folder, "getppid"))
+    columns = [sys.executable, str(HERE / "columns.py"), "build/getppid"]
+    return {
+        "columns": lambda pid: [*columns, str(pid)],
+        **{sink: _ebpfrun(sink, folder) for sink in sinks()},
+        "by hand": lambda pid: [hand, str(pid)],
+        "bpftrace": lambda pid: ["bpftrace", "-e", PRINTF_BT.replace("PID", str(pid))],
+    }
+
+
+def events(folder: Path, rounds: int, calls: int) -> Iterator[Row]:
+    """Every tracer once idle and once busy in each round."""
+    spec = str(HERE / "specs" / "getppid.yaml")
+    subprocess.run([EBPFGEN, "build", spec, "--out", str(folder / "build"), "--quiet"], check=True)
+    works = Workloads(folder)
+    all_ = tracers(folder)
+    idle = {name: measure(start, works, folder, 0) for name, start in all_.items()}
+    runs: dict[str, list[Run]] = {name: [] for name in all_}
+    for _ in range(rounds):
+        for name, start in all_.items():
+            runs[name].append(measure(start, works, folder, calls))
+    yield from _cpu_rows(runs, idle)
+    yield from _other_rows(runs)
+    yield _idle_row(folder, works)
+
+
+def _us(run: Run, idle: Run) -> float:
+    return 1e6 * (run.cpu - idle.cpu) / max(run.delivered, 1)
+
+
+def _cpu_rows(runs: dict[str, list[Run]], idle: dict[str, Run]) -> Iterator[Row]:
+    theirs = [_us(run, idle["bpftrace"]) for run in runs["bpftrace"]]
+    for name in [n for n in runs if n in BARS]:
+        ours = [_us(run, idle[name]) for run in runs[name]]
+        ratio = median([a / b for a, b in zip(ours, theirs, strict=True)])
+        peer = f"bpftrace {median(theirs):.2f} µs"
+        yield Row(f"CPU per event, {name}", f"{median(ours):.3f} µs", peer, f"1/{1 / ratio:.0f}", BARS[name])
+    hand = median([_us(run, idle["by hand"]) for run in runs["by hand"]])
+    yield Row("CPU per event, counted by libbpf in C, by hand", "", f"{hand:.3f} µs", "", "")
+
+
+def _other_rows(runs: dict[str, list[Run]]) -> Iterator[Row]:
+    for name, found in runs.items():
+        lost = max(run.produced - run.delivered for run in found)
+        of = f"of {found[0].produced}"
+        ours, peer = ("", f"{lost} {of}") if name in ("by hand", "bpftrace") else (str(lost), of)
+        yield Row(f"events lost, {name}", ours, peer, "", "0" if name in BARS else "")
+    for name, found in runs.items():
+        rss = f"{max(run.rss for run in found) - (0 if name == 'bpftrace' else 2 * RING_MB):.1f} MB"
+        ours, peer = ("", rss) if name in ("by hand", "bpftrace") else (rss, "")
+        yield Row(f"peak RSS without the ring, {name}", ours, peer, "", RSS_BARS.get(name, ""))
+    hand = [run.ns_per_call for run in runs["by hand"]]
+    for name in ("columns", "jsonl"):
+        ours_ns = [run.ns_per_call for run in runs[name]]
+        ratio = median([a / b for a, b in zip(ours_ns, hand, strict=True)])
+        peer_ns = f"by hand {median(hand):.0f} ns"
+        yield Row(f"the traced program's call, {name}", f"{median(ours_ns):.0f} ns", peer_ns, f"{ratio:.3f}", "≤ 1.05")
+    slow = median([run.ns_per_call for run in runs["bpftrace"]])
+    yield Row("the same, bpftrace", "", f"{slow:.0f} ns", f"{slow / median(hand):.1f}", "")
+
+
+def cpu_ns(pid: int) -> int:
+    """Time on a CPU so far, of all threads."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def _idle_row(folder: Path, works: Workloads) -> Row:
+    """A tracer to which nothing happens."""
+    with generator(works, folder, 0) as work:
+        process = subprocess.Popen(
+            _ebpfrun("jsonl", folder)(work.pid), cwd=folder, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+        assert process.stderr
+        next(line for line in process.stderr if "attached" in line)
+        time.sleep(1)  # what is left of starting
+        begin, cpu = time.monotonic(), cpu_ns(process.pid)
+        time.sleep(IDLE_SECONDS)
+        share = (cpu_ns(process.pid) - cpu) / 1e9 / (time.monotonic() - begin)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LONGEST)
+    return Row("idle tracer, of one core", f"{100 * share:.3f} %", "", "", "≤ 0.1 %")

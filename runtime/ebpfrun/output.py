@@ -18,7 +18,7 @@ from .errors import UsageError
 from .metrics import Dump, Metrics
 from .records import Records
 from .sinks import Context, Sink, SinkError, open_sink
-from .sinks.registry import target_of
+from .sinks.words import parse
 from .summary import Tally, read_counters, summary
 
 
@@ -172,8 +172,8 @@ class _Target:
 
 def _open_all(sinks: Sequence[str | Sink], context: Context) -> list[_Target]:
     chosen = list(sinks) or [_default(context.stdout)]
-    words = [sink for sink in chosen if isinstance(sink, str)]
-    for target, number in Counter(map(target_of, words)).items():
+    words = [parse(sink) for sink in chosen if isinstance(sink, str)]
+    for target, number in Counter(each.target for each in words).items():
         if number > 1:
             where = "the standard output" if target == "-" else target
             raise UsageError(f"--sink: {number} sinks would write to {where}; give each its own target (--sink NAME:PATH)")

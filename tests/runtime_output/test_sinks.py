@@ -19,6 +19,7 @@ from ebpfrun.names import Names
 from ebpfrun.records import Records
 from ebpfrun.sinks import Context, SinkError, open_sink
 from ebpfrun.sinks.memory import Memory
+from ebpfrun.sinks.words import Words, parse
 
 from .conftest import EXEC, LATENCY, OPEN, OPENS, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
 
@@ -284,6 +285,17 @@ def test_a_non_blocking_standard_output_gets_everything() -> None:
     assert received.count(b"\n") == 5000
 
 
+def test_words() -> None:
+    assert parse("jsonl") == Words("jsonl", "-", {})
+    assert parse("csv:a,b/x=1,,queue=1MiB,flush=2s") == Words("csv", "a,b/x=1,", {"queue": "1MiB", "flush": "2s"})
+    assert parse("jsonl,flush=1s") == Words("jsonl", "-", {"flush": "1s"})
+    assert (parse("jsonl:x,flush=1").label, parse("jsonl,flush=1").label) == ("jsonl:x", "jsonl")
+    assert parse("a:b,n=7").value("n", int, 0) == 7
+    assert parse("a:b").value("n", int, 5) == 5
+    with pytest.raises(UsageError, match="--sink a:b: n=x: invalid literal"):
+        parse("a:b,n=x").value("n", int, 0)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -291,6 +303,9 @@ def test_a_non_blocking_standard_output_gets_everything() -> None:
         ("xml", "sinks are table, text, jsonl, csv"),
         ("", "there is no sink ''"),
         ("memory", "for a Python program"),
+        ("jsonl:out,flsh=1s", "did you mean flush"),
+        ("jsonl:out,a=1", "options are .*flush"),
+        ("jsonl:out,flush=1s,flush=2s", "twice"),
     ],
 )
 def test_words_that_name_no_sink(words: str, message: str) -> None:

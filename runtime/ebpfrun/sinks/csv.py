@@ -27,17 +27,18 @@ from ebpfrun.names import Names
 from ebpfrun.render import iso_time, plain
 
 from .base import STDOUT, Context, SinkError, Stream
+from .words import Words
 
 PLACE = "{}"
 
 
 class Csv:
-    def __init__(self, target: str, context: Context) -> None:
+    def __init__(self, words: Words, context: Context) -> None:
         self._names = context.names
         self._streams: dict[str, Stream] = {}
         try:
             for table, columns in _tables(context.manifest).items():
-                self._streams[table] = Stream("csv", _file(target, table, context.manifest), context)
+                self._streams[table] = Stream("csv", _file(words.target, table, context.manifest), context)
                 self._put(table, [columns])
         except SinkError:
             self.close()

@@ -20,15 +20,16 @@ from ebpfrun.names import Names
 from ebpfrun.render import iso_time, json_text, plain
 
 from .base import Context, Stream
+from .words import Words
 
 RESERVED = ("event", "metric", "truncated", "unreadable")
 
 
 class JsonLines:
-    def __init__(self, target: str, context: Context) -> None:
+    def __init__(self, words: Words, context: Context) -> None:
         self._names = context.names
         self._events = {event.id: self._layout(event) for event in context.manifest.events}
-        self._stream = Stream("jsonl", target, context)
+        self._stream = Stream("jsonl", words.target, context)
 
     def _layout(self, event: Event) -> tuple[str, list[Any]]:
         """The line with a place for each field, and what makes each field's text."""

@@ -1,64 +1,89 @@
-"""From the words behind ``--sink`` to a sink.
+"""From words to a sink: those of this package, and those that other packages register.
 
-Receives ``NAME`` or ``NAME:TARGET`` (a path, or ``-`` for the standard output, which is the default), returns the opened sink.
-A sink's module is imported when it is asked for, not before. Never decides which sinks a run has.
+Receives :class:`~ebpfrun.sinks.words.Words`, returns the opened sink. A sink's module is imported when it is asked for, not
+before. Never decides which sinks a run has.
+
+Another package registers a sink by an entry point of the group ``ebpfrun.sinks``: its name, and something that is called with
+the words and a :class:`~ebpfrun.sinks.base.Context` and returns the sink. An attribute ``OPTIONS`` of it names the keys that it
+knows besides the common ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ebpfrun.errors import UsageError
+from ebpfrun.errors import MachineError, UsageError
 
-from .base import STDOUT, Context, Sink
+from .base import Context, Sink
+from .words import COMMON, Words, parse
+
+Maker = Callable[[Words, Context], Sink]
+GROUP = "ebpfrun.sinks"
 
 
-def _table(target: str, context: Context) -> Sink:
+def _table() -> Any:
     from .table import Table
 
-    return Table(target, context)
+    return Table
 
 
-def _text(target: str, context: Context) -> Sink:
+def _text() -> Any:
     from .text import TextLines
 
-    return TextLines(target, context)
+    return TextLines
 
 
-def _jsonl(target: str, context: Context) -> Sink:
+def _jsonl() -> Any:
     from .jsonl import JsonLines
 
-    return JsonLines(target, context)
+    return JsonLines
 
 
-def _csv(target: str, context: Context) -> Sink:
+def _csv() -> Any:
     from .csv import Csv
 
-    return Csv(target, context)
+    return Csv
 
 
-_SINKS: dict[str, Callable[[str, Context], Sink]] = {"table": _table, "text": _text, "jsonl": _jsonl, "csv": _csv}
+_SINKS: dict[str, Callable[[], Any]] = {"table": _table, "text": _text, "jsonl": _jsonl, "csv": _csv}
 NAMES = tuple(_SINKS)
-"""What ``--sink`` knows. ``memory`` is for Python programs: :class:`ebpfrun.sinks.memory.Memory`."""
+"""What ``--sink`` knows of itself. ``memory`` is for Python programs: :class:`ebpfrun.sinks.memory.Memory`."""
 
 
-def open_sink(words: str, context: Context) -> Sink:
-    """The sink of ``--sink WORDS``; UsageError for a name that is none, SinkError for a target that can't be opened."""
-    name, _, target = words.partition(":")
-    if name in _SINKS:
-        return _SINKS[name](target or STDOUT, context)
-    if name == "memory":
+def open_sink(words: str | Words, context: Context) -> Sink:
+    """UsageError for a name that is none and for options that it does not have, SinkError for a target that can't be opened."""
+    if isinstance(words, str):
+        words = parse(words)
+    if words.name == "memory":
         raise UsageError("--sink memory: keeps rows for a Python program; on the command line use " + ", ".join(NAMES))
-    raise UsageError(f"--sink {words}: there is no sink {name!r}; {_hint(name)}")
+    maker = _SINKS[words.name]() if words.name in _SINKS else _registered(words)
+    known = (*getattr(maker, "OPTIONS", ()), *COMMON)
+    for key in words.options:
+        if key not in known:
+            raise UsageError(f"--sink {words.label}: there is no option {key!r}; {_hint(key, known, 'options are ')}")
+    sink: Sink = maker(words, context)
+    return sink
 
 
-def _hint(name: str) -> str:
+def _registered(words: Words) -> Maker:
+    """What another package has registered. Only asked for names that are not ours: looking takes some milliseconds."""
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=GROUP)
+    for point in found:
+        if point.name == words.name:
+            try:
+                maker: Maker = point.load()
+            except Exception as error:  # whatever another package's import may raise
+                raise MachineError(f"sink {words.name}: {point.value} can't be loaded: {error}") from error
+            return maker
+    names = [*NAMES, *sorted({point.name for point in found})]
+    raise UsageError(f"--sink {words.label}: there is no sink {words.name!r}; {_hint(words.name, names, 'sinks are ')}")
+
+
+def _hint(word: str, known: Sequence[str], otherwise: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    return f"did you mean {near[0]}?" if near else "sinks are " + ", ".join(NAMES)
-
-
-def target_of(words: str) -> str:
-    """The target that ``--sink WORDS`` names."""
-    return words.partition(":")[2] or STDOUT
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise + ", ".join(known)

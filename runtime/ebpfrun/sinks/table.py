@@ -20,6 +20,7 @@ from ebpfrun.render import NUMBERS, human
 
 from . import people
 from .base import Context, Stream
+from .words import Words
 
 _FIRST_WIDTHS = {
     "timestamp": 15, "pid": 6, "tid": 6, "comm": 12, "ip": 12, "port": 5, "duration": 7, "bytes": 8, "string": 16, "argv": 24,
@@ -32,9 +33,9 @@ _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 
 class Table:
-    def __init__(self, target: str, context: Context) -> None:
+    def __init__(self, words: Words, context: Context) -> None:
         self._names = context.names
-        self._stream = Stream("table", target, context)
+        self._stream = Stream("table", words.target, context)
         colour = self._stream.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         names = [event.name for event in context.manifest.events]
         tag = max(map(len, ["EVENT", *names])) if len(names) > 1 else 0

@@ -13,13 +13,14 @@ from ebpfrun.render import Text, human, quoted
 
 from . import people
 from .base import Context, Stream
+from .words import Words
 
 
 class TextLines:
-    def __init__(self, target: str, context: Context) -> None:
+    def __init__(self, words: Words, context: Context) -> None:
         self._names = context.names
         self._events = {event.id: self._layout(event) for event in context.manifest.events}
-        self._stream = Stream("text", target, context)
+        self._stream = Stream("text", words.target, context)
 
     def _layout(self, event: Event) -> tuple[str, list[Text], int | None]:
         """The line with a place for each field, what makes each text, and which field stands first."""

@@ -1,0 +1,53 @@
+"""The words behind ``--sink``: ``NAME[:TARGET][,KEY=VALUE…]``.
+
+Receives text, returns :class:`Words`; values that :mod:`ebpfrun.values` reads raise UsageError here. A comma before anything but
+``KEY=`` belongs to the target. Knows no sink: which there are, and their keys, is :mod:`ebpfrun.sinks.registry`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from ebpfrun.errors import UsageError
+
+from .base import STDOUT
+
+COMMON = ("policy", "queue", "flush", "retry")
+"""Keys that every sink has; :mod:`ebpfrun.delivery` reads them."""
+
+_OPTION = re.compile(r",(?=[a-z_]+=)")
+T = TypeVar("T")
+
+
+class Words(NamedTuple):
+    """``target`` is a path, or ``-`` for the standard output, the default."""
+
+    name: str
+    target: str = STDOUT
+    options: dict[str, str] = {}  # noqa: RUF012 - of a named tuple: never changed
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.name if self.target == STDOUT else f"{self.name}:{self.target}"
+
+    def value(self, key: str, read: Callable[[str], T], default: T) -> T:
+        """An option's value; ``read`` raises ValueError for what it can't be."""
+        try:
+            return read(self.options[key]) if key in self.options else default
+        except ValueError as error:
+            raise UsageError(f"--sink {self.label}: {key}={self.options[key]}: {error}") from None
+
+
+def parse(text: str) -> Words:
+    head, *options = _OPTION.split(text)
+    name, _, target = head.partition(":")
+    found: dict[str, str] = {}
+    for option in options:
+        key, _, value = option.partition("=")
+        if key in found:
+            raise UsageError(f"--sink {text}: {key} is given twice")
+        found[key] = value
+    return Words(name, target or STDOUT, found)

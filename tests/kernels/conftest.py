@@ -61,10 +61,11 @@ def prctl(*numbers: int) -> None:
 
 
 class Observed:
-    """A tracer at work, or what came of it once it has been detached."""
+    """A tracer at work, or what came of it once it has been detached. ``said``: what ``--verbose`` shows of attaching."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, said: list[str]) -> None:
         self._tracer = tracer
+        self.said = said
         self._rows: dict[str, list[dict[str, Any]]] = {}
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -110,7 +111,8 @@ def observe(lab_artefacts: Path, request: pytest.FixtureRequest) -> Observe:
 
     def run(spec: str, work: Callable[[Observed], object]) -> Observed:
         known = manifest.read(str(lab_artefacts / spec))
-        tracer = Tracer(known, filters={"pid": os.getpid()})
+        said: list[str] = []
+        tracer = Tracer(known, filters={"pid": os.getpid()}, notice=lambda text, _: said.append(text))
         request.addfinalizer(tracer.close)
         try:
             tracer.open()
@@ -118,7 +120,7 @@ def observe(lab_artefacts: Path, request: pytest.FixtureRequest) -> Observe:
             if LAB:
                 raise
             pytest.skip(str(error).partition(" (hint")[0].rpartition(": ")[2])  # what this kernel lacks
-        observed = Observed(tracer)
+        observed = Observed(tracer, said)
         work(observed)
         chosen = tracer.attached
         tracer.detach()

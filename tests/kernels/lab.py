@@ -32,7 +32,7 @@ modprobe loop
 """
 TESTS = """\
 export LAB_REPORT=/run/lab/report.jsonl
-exec {python} -m pytest -p kernels.reporting -p no:cacheprovider -m kernel {arguments} >/run/lab/pytest.txt 2>&1
+exec {python} -m pytest -p kernels.reporting -p no:cacheprovider -p no:hypothesispytest -m kernel {arguments} >/run/lab/pytest.txt 2>&1
 """
 CAPTURE = """\
 cp {kernel_root}/boot/config-* /boot/ 2>/dev/null  # where the kernel's packages have it there
@@ -41,7 +41,7 @@ exec {python} -m ebpfgen.cli kernel capture /run/lab/captured
 """
 CAPTURED_MODULES = ("loop", "xfs")  # a small one, and one with much of everything
 SHELL = """\
-echo "lab: $(uname -r); repeat a test with: {python} -m pytest -p no:cacheprovider -m kernel {arguments}"
+echo "lab: $(uname -r); repeat a test with: {python} -m pytest -p no:cacheprovider -p no:hypothesispytest -m kernel {arguments}"
 exec setsid -c bash -i
 """
 

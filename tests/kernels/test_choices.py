@@ -2,18 +2,139 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from .conftest import LAB, Observe, Observed, prctl
+from .conftest import LAB, SPECS, Observe, Observed, prctl
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel, pytest.mark.skipif(not LAB, reason="says what kernels of the lab do")]
 
 OPEN = {"5.10": "do_filp_open", "6.1": "do_filp_open", "6.12": "do_filp_open", "7.3": "do_file_open"}
 CLOSE = {"5.10": "close_fd", "6.1": "close_fd", "6.12": "file_close_fd", "7.3": "file_close_fd"}
 STATE_RENAMED = {"5.10": False, "6.1": True, "6.12": True, "7.3": True}
+
+
+ACCESSED = {"5.10": "mark_page_accessed"}
+REQUEST = {"5.10": "fentry:blk_account_io_start", "6.1": "tp_btf:block_rq_issue"}
+STATE_NOT_TOLD = {"5.10"}
+
+
+def line_of(words: str) -> int:
+    """The line of renamed.yaml that has these words."""
+    lines = (SPECS / "renamed.yaml").read_text().splitlines()
+    (found,) = (number for number, line in enumerate(lines, 1) if words in line)
+    return found
+
+
+def test_renamed_functions(observe: Observe, tmp_path: Path) -> None:
+    """Each page that is read is marked once."""
+    path = tmp_path / "pages"  # on a tmpfs
+    path.write_bytes(bytes(3 * mmap.PAGESIZE))
+
+    def work(_: Observed) -> None:
+        with path.open("rb", buffering=0) as file:
+            for index in range(3):
+                os.pread(file.fileno(), mmap.PAGESIZE, index * mmap.PAGESIZE)
+
+    seen = observe("renamed", work)
+    function = ACCESSED.get(LAB, "folio_mark_accessed")
+    assert f"attached fentry:{function} (renamed.yaml:{line_of(f'fentry:{function}')})" in seen.said
+    rows = [row for row in seen.events("accessed") if row["inode"] == path.stat().st_ino]
+    assert [(row["function"], row["index"]) for row in rows] == [(function, index) for index in range(3)]
+
+
+def test_moved_members(observe: Observe, loop_device: Path) -> None:
+    """A request's disk is where each kernel has it."""
+    sectors = [0, 64, 8, 4096]
+
+    def work(_: Observed) -> None:
+        with mmap.mmap(-1, mmap.PAGESIZE) as page, open_direct(loop_device) as number:  # aligned, as direct reads must be
+            for sector in sectors:
+                os.preadv(number, [page], sector * 512)
+
+    seen = observe("renamed", work)
+    point = REQUEST.get(LAB, "tp_btf:block_io_start")
+    assert f"attached {point} (renamed.yaml:{line_of(point)})" in seen.said
+    rows = [row for row in seen.events("request") if row["disk"] == loop_device.name]
+    row = {"function": point.partition(":")[2], "disk": loop_device.name, "size": mmap.PAGESIZE}
+    assert rows == [{**row, "sector": sector} for sector in sectors]
+
+
+def test_members_renamed_twice(observe: Observe, crowd: int) -> None:
+    """All that can run in a cgroup is in its queue: this process and a crowd that never sleeps."""
+    seen = observe("renamed", lambda _: prctl(0, 0, 0, 0))
+    assert seen.events("queue") == [{"own": crowd, "below": crowd}]
+
+
+def test_an_argument_that_came_later(observe: Observe) -> None:
+    """Each time that this process leaves its processor to wait is seen with its state."""
+    times = 5
+
+    states: list[int] = []
+
+    def work(seen: Observed) -> None:
+        before = len(seen.events("left"))  # attaching may wait too
+        for _ in range(times):
+            select.select([], [], [], 0.001)
+        states.extend(row["state"] for row in seen.events("left")[before:])
+
+    seen = observe("renamed", work)
+    told = LAB not in STATE_NOT_TOLD
+    chosen = 'told: "true"' if told else 'told: "false"'
+    assert f"attached tp_btf:sched_switch (renamed.yaml:{line_of(chosen)})" in seen.said
+    assert {row["told"] for row in seen.events("left")} == {told}
+    assert [state for state in states if state] == [1] * times  # TASK_INTERRUPTIBLE; 0: had to let others run
+
+
+@contextmanager
+def open_direct(path: Path) -> Iterator[int]:
+    number = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+@pytest.fixture
+def loop_device(tmp_path: Path) -> Iterator[Path]:
+    """A loop device of four megabytes."""
+    file = tmp_path / "disk"
+    file.write_bytes(bytes(4 << 20))
+    found = subprocess.run(["losetup", "--find", "--show", file], capture_output=True, text=True, check=True).stdout.strip()
+    yield Path(found)
+    subprocess.run(["losetup", "--detach", found], check=True)
+
+
+def busy_child() -> int:
+    pid = os.fork()
+    while pid == 0:
+        pass
+    return pid
+
+
+@pytest.fixture
+def crowd() -> Iterator[int]:
+    """How many can run in a cgroup of this process's own: itself and those that do nothing else."""
+    root = Path("/sys/fs/cgroup")
+    (root / "cgroup.subtree_control").write_text("+cpu")
+    own = root / "ebpfgen-crowd"
+    own.mkdir()
+    (own / "cgroup.procs").write_text(str(os.getpid()))
+    children = [busy_child() for _ in range(3)]
+    yield len(children) + 1
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    (root / "cgroup.procs").write_text(str(os.getpid()))
+    own.rmdir()
 
 
 def test_the_first_that_this_kernel_has(observe: Observe, tmp_path: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import mmap
 import os
-import select
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,10 +80,12 @@ def test_an_argument_that_came_later(observe: Observe) -> None:
     states: list[int] = []
 
     def work(seen: Observed) -> None:
-        before = len(seen.events("left"))  # attaching may wait too
-        for _ in range(times):
-            select.select([], [], [], 0.001)
-        states.extend(row["state"] for row in seen.events("left")[before:])
+        with another() as wait:
+            wait()  # all code that this takes is in memory now
+            before = len(seen.events("left"))  # attaching may wait too
+            for _ in range(times):
+                wait()
+            states.extend(row["state"] for row in seen.events("left")[before:])
 
     seen = observe("renamed", work)
     told = LAB not in STATE_NOT_TOLD
@@ -92,6 +93,21 @@ def test_an_argument_that_came_later(observe: Observe) -> None:
     assert f"attached tp_btf:sched_switch (renamed.yaml:{line_of(chosen)})" in seen.said
     assert {row["told"] for row in seen.events("left")} == {told}
     assert [state for state in states if state] == [1] * times  # TASK_INTERRUPTIBLE; 0: had to let others run
+
+
+@contextmanager
+def another() -> Iterator[Callable[[], object]]:
+    """A function that waits for another process, which answers only when this one is off its processor."""
+    own, (end, other_end) = os.getpid(), os.pipe()
+    child = os.fork()
+    while child == 0:
+        if not Path(f"/proc/{own}/syscall").read_text().startswith("running"):  # it is not on its way there either
+            os.write(other_end, b"x")
+    yield lambda: os.read(end, 1)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(end)
+    os.close(other_end)
 
 
 @contextmanager

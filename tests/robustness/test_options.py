@@ -130,7 +130,7 @@ def test_a_wrong_command_line_of_the_generator(words: str, message: str, home: P
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "no captured kernel"), (b"ebpfgen-kernel 1\n" + b"0" * 64 + b"\n{}", "cut short or altered"), (None, "No such file")],
+    [(b"", "no captured kernel"), (b"ebpfgen-kernel 2\n" + b"0" * 64 + b"\n{}", "cut short or altered"), (None, "No such file")],
 )
 def test_a_kernel_description_that_is_none(content: bytes | None, words: str, home: Path) -> None:
     if content is not None:

@@ -67,7 +67,7 @@ enum er_kind {
 	ER_NAMED, ER_NAMED_SIGNED,      /* every number's text is asked for, once */
 };
 int er_encoder_new(er_encoder **out, enum er_format format, int64_t offset);
-int er_encoder_event(er_encoder *e, uint32_t id, uint32_t size, const char *head, const char *tail);
+int er_encoder_event(er_encoder *e, uint32_t id, uint32_t size, const char *head, const char *tail); /* head NULL: no lines of it */
 int er_encoder_field(er_encoder *e, const char *lead, const char *name, enum er_kind kind, uint32_t offset, uint32_t size, int mark);
 void er_encoder_free(er_encoder *e);
 /* Encodes drained records, from *at on, which moves behind the last whole one. Returns the bytes written: less than all when the

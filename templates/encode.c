@@ -141,7 +141,8 @@ struct event {
 	size_t most; /* bytes of a line, without what the memos hold */
 	size_t fields_used;
 	struct field *fields;
-	int marked; /* some field has a mark */
+	int marked;  /* some field has a mark */
+	int skipped; /* other lines' */
 };
 
 struct er_encoder {
@@ -214,7 +215,11 @@ int er_encoder_event(er_encoder *e, uint32_t id, uint32_t size, const char *head
 		return -ENOMEM;
 	e->events = events;
 	event = &events[e->events_used++];
-	*event = (struct event){.id = id, .size = size, .least = size};
+	*event = (struct event){.id = id, .size = size, .least = size, .skipped = !head};
+	if (!head) {
+		event->least = 0;
+		return 0;
+	}
 	if (set_lead(&event->head, head) || set_lead(&event->tail, tail))
 		return -ENOMEM;
 	event->most = event->head.length + event->tail.length + 128; /* keys of marks, and what `put` writes behind */
@@ -742,7 +747,7 @@ long er_encode(er_encoder *e, const void *data, size_t length, size_t *at, void 
 			return -EBADMSG;
 		if (cap - (to - (char *)out) < most)
 			break;
-		end = put_record(e, event, to, record, size);
+		end = event->skipped ? to : put_record(e, event, to, record, size);
 		if (!end)
 			break;
 		to = end;

@@ -128,6 +128,10 @@ class Encoder:
         lib = self._driver.lib
         self._driver.check(lib.er_encoder_event(self._handle, id, size, head.encode(), tail.encode()), "encoding an event")
 
+    def skip(self, id: int, size: int) -> None:
+        lib, null = self._driver.lib, self._driver.ffi.NULL
+        self._driver.check(lib.er_encoder_event(self._handle, id, size, null, null), "passing over an event")
+
     def field(self, lead: str, name: str, kind: str, offset: int, size: int, mark: int | None) -> None:
         """``kind`` names a member of ``enum er_kind``."""
         args = lead.encode(), name.encode(), getattr(self._driver.lib, kind), offset, size, -1 if mark is None else mark

@@ -162,15 +162,20 @@ class Lines(Protocol):
         ...
 
 
-def lines(format: Format, records: Records) -> Lines:
-    """The fastest that there is for these records."""
-    events = records.manifest.events
+def lines(format: Format, records: Records, only: Event | None = None) -> Lines:
+    """The fastest that there is for these records; of one event alone, if it is named."""
     encoder = records.loops.encoder(format.code, records.offset)
-    return PythonLines(format, events) if encoder is None else DriverLines(format, events, encoder)
+    events = records.manifest.events if only is None else (only,)
+    if encoder is None:
+        return PythonLines(format, events)
+    for event in records.manifest.events:
+        if event not in events:
+            encoder.skip(event.id, event.size)
+    return DriverLines(format, events, encoder)
 
 
 class PythonLines:
-    """The reference."""
+    """The reference. Events that it was not told of are passed over."""
 
     def __init__(self, format: Format, events: Sequence[Event]) -> None:
         self._format = format
@@ -184,6 +189,8 @@ class PythonLines:
 
     def encode(self, batch: Batch) -> Iterator[bytes]:
         for run in batch.runs:
+            if run.event.id not in self._events:
+                continue
             yield "".join(self._lines(run)).encode("utf-8", "backslashreplace")
 
     def _lines(self, run: Run) -> list[str]:

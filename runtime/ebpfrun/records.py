@@ -56,6 +56,10 @@ class Encoder(Protocol):
 
     def event(self, id: int, size: int, head: str, tail: str) -> None: ...
 
+    def skip(self, id: int, size: int) -> None:
+        """Of this event there shall be no lines."""
+        ...
+
     def field(self, lead: str, name: str, kind: str, offset: int, size: int, mark: int | None) -> None:
         """``kind`` names a member of the driver's ``enum er_kind``."""
         ...

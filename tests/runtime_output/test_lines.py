@@ -182,6 +182,15 @@ def test_many_names_long_lines_and_little_room(driver: Encoders, monkeypatch: py
         assert found == wanted
 
 
+def test_one_event_alone(driver: Encoders) -> None:
+    first, second = lay_out(["u64"], False), lay_out(["comm", "u32"], False)
+    a, b = put(struct.pack("=IIQ", 1, 0, 7)), put(struct.pack("=II16sI4x", 2, 0, b"x", 8))
+    batch = records_of([first, second]).batch(a + b + a + b)
+    for records in (records_of([first, second], driver), records_of([first, second])):
+        assert b"".join(map(bytes, lines(Cells(NAMES), records, first).encode(batch))) == b"7\r\n" * 2
+        assert b"".join(map(bytes, lines(Cells(NAMES), records, second).encode(batch))) == b"x,8\r\n" * 2
+
+
 def test_a_record_may_end_within_its_last_text(driver: Encoders) -> None:
     event = lay_out(["u64", "string(16)"], True)
     data = b"".join(put(struct.pack("=IIQ", 2, 0, 7) + text) for text in (b"\0", b"a", b"a\0", b"long enough here"))

@@ -10,8 +10,8 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
-from typing import NamedTuple, Protocol, TextIO
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, TextIO
 
 from ebpfrun.batch import Batch
 from ebpfrun.errors import MachineError
@@ -67,6 +67,15 @@ class SinkError(MachineError):
         super().__init__(f"sink {sink}: {where}: {error.strerror or error}")
 
 
+class _Failed(Exception):
+    """A write that failed after so many bytes."""
+
+    def __init__(self, done: int, error: OSError) -> None:
+        super().__init__()
+        self.done = done
+        self.error = error
+
+
 class Stream:
     """A file, or the standard output, written to without a buffer of our own: what failed is known at once, and nothing is left
     over for the interpreter to trip on at its end."""
@@ -78,6 +87,7 @@ class Stream:
         self._stdout: TextIO | None = None
         self._fd = -1
         self._encoding = "utf-8"
+        self._utf8 = True
         self._ended = context.ended
         try:
             if target == STDOUT:
@@ -94,6 +104,7 @@ class Stream:
         stdout.flush()
         self._stdout = stdout
         self._encoding = stdout.encoding or "utf-8"
+        self._utf8 = self._encoding.lower().replace("_", "-") in ("utf-8", "utf8")
         try:
             self._fd = stdout.fileno()
         except OSError:  # io.UnsupportedOperation: not a file, but for example a StringIO
@@ -110,28 +121,36 @@ class Stream:
         columns, lines = os.get_terminal_size(self._fd)
         return (columns, lines or _USUAL_LINES) if columns else None
 
-    def write(self, text: str) -> None:
-        """Writes all of it, or raises SinkError; a file of our own then ends where it ended before."""
+    def write(self, pieces: Iterable[Any]) -> None:
+        """Writes all of them (bytes of UTF-8), or raises SinkError; a file of our own then ends where it ended before."""
+        done = 0
         try:
-            if self._fd >= 0:
-                self._write_all(text.encode(self._encoding, "backslashreplace"))
-            elif self._stdout is not None:
-                self._stdout.write(text)
-            else:
-                raise OSError(errno.EBADF, "written to after it was closed")
+            for piece in pieces:
+                if self._fd >= 0:
+                    done += self._write_all(self._encoded(piece))
+                elif self._stdout is not None:
+                    self._stdout.write(bytes(piece).decode())
+                else:
+                    raise OSError(errno.EBADF, "written to after it was closed")
+        except _Failed as failed:
+            self._take_back(done + failed.done)
+            raise self._failed(failed.error) from None
         except OSError as error:
             raise self._failed(error) from None
 
-    def _write_all(self, data: bytes) -> None:
+    def _encoded(self, piece: Any) -> Any:
+        """In the standard output's encoding, where that is another."""
+        return piece if self._utf8 else bytes(piece).decode().encode(self._encoding, "backslashreplace")
+
+    def _write_all(self, data: Any) -> int:
         view = memoryview(data)
         done = 0
-        try:
-            while done < len(view):
+        while done < len(view):
+            try:
                 done += self._write_some(view[done:])
-        except OSError:
-            if done and self._stdout is None:
-                self._take_back(done)
-            raise
+            except OSError as error:
+                raise _Failed(done, error) from None
+        return done
 
     def _write_some(self, view: memoryview) -> int:
         if not self._can_block:
@@ -143,7 +162,9 @@ class Stream:
             return 0
 
     def _take_back(self, written: int) -> None:
-        """No half lines: a regular file is cut to where it was."""
+        """No half lines: a regular file of our own is cut to where it was."""
+        if not written or self._stdout is not None:
+            return
         try:
             os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - written)
         except OSError:  # a pipe, a device: what went out has gone

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ebpfrun.decode import TRUNCATED, UNREADABLE, Run
+from ebpfrun.decode import Run
+from ebpfrun.lines import CUT, marked_text
 from ebpfrun.manifest import Buckets, Metric
 from ebpfrun.metrics import Reading, Sample, bounds, quantile
 from ebpfrun.names import Names
 from ebpfrun.render import NUMBERS, Text, duration, human, quantity
 
-CUT = "…"
-NOT_READ = "<unreadable>"
 TOP_ROWS = 20  # of counters and gauges, where the spec names no `top`
 TOP_HISTOGRAMS = 8
 BAR = 52  # as bpftrace draws them
@@ -36,11 +35,7 @@ def cells(run: Run, texts: Sequence[Text]) -> list[list[str]]:
 
 
 def _show_marks(column: list[str], values: Sequence[Any], marks: Sequence[int], shift: int) -> None:
-    for row, mark in enumerate(marks):
-        if mark >> shift & UNREADABLE:
-            column[row] = f"{column[row]} {NOT_READ}" if values[row] else NOT_READ
-        elif mark >> shift & TRUNCATED:
-            column[row] += CUT
+    column[:] = [marked_text(text, value, m >> shift & 3) for text, value, m in zip(column, values, marks, strict=True)]
 
 
 def reading_lines(reading: Reading, names: Names) -> list[str]:

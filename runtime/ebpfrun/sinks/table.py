@@ -14,6 +14,7 @@ from typing import Any
 
 from ebpfrun.batch import Batch
 from ebpfrun.decode import Run, word
+from ebpfrun.lines import CUT
 from ebpfrun.manifest import Event
 from ebpfrun.names import Names
 from ebpfrun.render import NUMBERS, human
@@ -54,7 +55,7 @@ class Table:
             self._scroll(len(new), None)
         if lines:
             lines.append("")
-            self._stream.write("\n".join(lines))
+            self._stream.write(["\n".join(lines).encode("utf-8", "backslashreplace")])
 
     def _scroll(self, count: int, writer: int | None) -> None:
         for id, table in self._events.items():
@@ -145,4 +146,4 @@ def _cut(text: str, width: int) -> str:
         return text
     while people.width(text) > width - 1:
         text = text[: min(width - 1, len(text) - 1)]
-    return text + people.CUT
+    return text + CUT

@@ -33,6 +33,7 @@ tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7 
   delete(@born[args->skaddr]); delete(@pid[args->skaddr]); delete(@comm[args->skaddr]);
 }"""
 
+
 @contextlib.contextmanager
 def opener() -> Iterator[None]:
     """A process that opens a file all the time, so that an attached program runs at once."""

@@ -39,6 +39,7 @@ struct er_object {
 	struct bpf_object *object;
 	struct bpf_link **links;
 	size_t links_used, links_room;
+	int stats_fd; /* -1 until er_measure */
 	int ring_fd; /* -1 without a ring, and before load */
 	struct ring ring;
 };
@@ -155,7 +156,7 @@ int er_open(er_object **out, const char *btf)
 
 	if (!o)
 		return -ENOMEM;
-	o->ring_fd = -1;
+	o->ring_fd = o->stats_fd = -1;
 	libbpf_set_print(keep_words);
 	o->skeleton = host_open(&o->object, btf);
 	if (!o->skeleton) {
@@ -183,6 +184,8 @@ void er_close(er_object *o)
 {
 	er_detach(o);
 	ring_close(o);
+	if (o->stats_fd >= 0)
+		close(o->stats_fd);
 	host_destroy(o->skeleton);
 	free(o);
 }
@@ -497,6 +500,13 @@ int er_map_delete(er_object *o, const char *map, const void *key)
 	int fd = bpf_object__find_map_fd_by_name(o->object, map);
 
 	return fd < 0 ? fd : bpf_map_delete_elem(fd, key);
+}
+
+int er_measure(er_object *o)
+{
+	if (o->stats_fd < 0)
+		o->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	return o->stats_fd < 0 ? -errno : 0;
 }
 
 int er_program_stats(er_object *o, const char *program, uint64_t *runs, uint64_t *ns, uint64_t *missed)

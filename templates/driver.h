@@ -44,7 +44,9 @@ int er_map_sizes(er_object *o, const char *map, uint32_t *key, uint32_t *value, 
 long er_map_dump(er_object *o, const char *map, void *keys, void *values, uint32_t max);
 int er_map_update(er_object *o, const char *map, const void *key, const void *value);
 int er_map_delete(er_object *o, const char *map, const void *key);
-/* What the kernel says of a loaded program; run counts need kernel.bpf_stats_enabled. */
+/* Lets the kernel count and time all programs' runs, until close; the system's own setting stays as it is. */
+int er_measure(er_object *o);
+/* What the kernel says of a loaded program; runs and ns need er_measure. */
 int er_program_stats(er_object *o, const char *program, uint64_t *runs, uint64_t *ns, uint64_t *missed);
 
 /* Drained records, without an object: from any thread, of a recording too. sizes holds the least and the most bytes of each

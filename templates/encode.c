@@ -236,7 +236,7 @@ int er_encoder_field(er_encoder *e, const char *lead, const char *name, enum er_
 	struct event *event = &e->events[e->events_used - 1];
 	struct field *fields, *f;
 
-	if (offset < HEAD || size > event->size || offset > event->size - size)
+	if (offset < sizeof(uint16_t) || size > event->size || offset > event->size - size)
 		return -EINVAL;
 	fields = realloc(event->fields, (event->fields_used + 1) * sizeof(*fields));
 	if (!fields)
@@ -730,7 +730,8 @@ long er_encode(er_encoder *e, const void *data, size_t length, size_t *at, void 
 	e->wanted.field = NULL;
 	while (*at < length) {
 		const char *record = from + *at + HEAD;
-		uint32_t size, id;
+		uint32_t size;
+		uint16_t id;
 		char *end;
 
 		if (length - *at < 2 * HEAD)

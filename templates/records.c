@@ -18,6 +18,15 @@ static uint32_t u32_at(const char *at)
 	return value;
 }
 
+/* Of the record at that place; behind it is the weight. */
+static uint32_t id_of(const char *record)
+{
+	uint16_t id;
+
+	memcpy(&id, record, sizeof(id));
+	return id;
+}
+
 static size_t step_of(uint32_t length)
 {
 	return HEAD + (((size_t)length + 7) & ~(size_t)7);
@@ -33,7 +42,7 @@ long er_scan(const void *data, size_t length, uint64_t most, const uint32_t *siz
 		if ((size_t)(end - at) < HEAD + sizeof(id))
 			return -EBADMSG;
 		size = u32_at(at);
-		id = u32_at(at + HEAD);
+		id = id_of(at + HEAD);
 		if (id >= events || size < sizes[2 * id] || size > sizes[2 * id + 1] || step_of(size) > (size_t)(end - at))
 			return -EBADMSG;
 		counts[id]++;
@@ -50,7 +59,7 @@ void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, vo
 	for (; at < end; at += step_of(u32_at(at))) {
 		uint32_t size = u32_at(at);
 
-		if (u32_at(at + HEAD) != id)
+		if (id_of(at + HEAD) != id)
 			continue;
 		memcpy(to, at + HEAD, size);
 		memset(to + size, 0, stride - size);
@@ -67,7 +76,7 @@ void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uin
 		uint32_t there = u32_at(at);
 		size_t used;
 
-		if (u32_at(at + HEAD) != id)
+		if (id_of(at + HEAD) != id)
 			continue;
 		there = there < offset ? 0 : there - offset;
 		used = strnlen(at + HEAD + offset, there < size ? there : size);

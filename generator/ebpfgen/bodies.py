@@ -119,7 +119,7 @@ class Bodies:
                 return
             raise ExpressionError(self._unknown(s.target, "event", s.verb, self.declared.events))
         given = s.fields or {}
-        slots = {slot.name: slot.type for slot in event.layout.fields if slot.type and slot.name not in ("__id", "__marks")}
+        slots = {slot.name: slot.type for slot in event.layout.fields if slot.type and not slot.name.startswith("__")}
         for name, written in given.items():
             if name not in slots:
                 self.problems.append(written.at.problem(f"event {event.name} has no field '{name}'", near_misses(name, slots)))

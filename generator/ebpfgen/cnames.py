@@ -18,12 +18,15 @@ FIXED = frozenset(
         "wanted",
         "wanted_task",
         "submit",
+        "sample",
+        "sampling",
         "ip_of_v4",
         "log2_of",
         "same_text",
         "read_argv",
         "there",
-        "cgroup_of", "clear",
+        "cgroup_of",
+        "clear",
         "read_kernel_string",
         "read_user_string",
         "read_kernel_bytes",
@@ -31,7 +34,7 @@ FIXED = frozenset(
     }
 )
 """What the templates define."""
-LOCALS = frozenset({"ctx", "span", "key", "value", "zero", "amount", "slot", "best"})
+LOCALS = frozenset({"ctx", "span", "key", "value", "zero", "amount", "weight", "slot", "best"})
 """Variables and parameters of functions that speak of a spec's maps."""
 MACROS = frozenset({"errno", "linux", "unix", "i386", "stdin", "stdout", "stderr", "offsetof", "typeof", "asm", "inline", "main"})
 _LIBRARY = frozenset(
@@ -274,5 +277,5 @@ def program(wanted: str, taken: Iterable[str]) -> str:
 
 
 def parameter(name: str) -> str:
-    """The member of the config block that holds a parameter; the common filters are there too."""
-    return f"{name}_" if name.startswith("filter_") else name
+    """The member of the config block that holds a parameter; what ebpfrun sets itself is there too."""
+    return f"{name}_" if name.startswith("filter_") or name in ("ring_mark", "sampling") else name

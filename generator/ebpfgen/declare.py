@@ -23,7 +23,11 @@ LARGEST_EVENT = 1 << 16
 LARGEST_KEY, LARGEST_VALUE = 256, 1 << 15
 """Bytes: keys are made on the stack, values in memory that each CPU has of its own, where the kernel gives no more at once."""
 FEWEST_RING, LARGEST_RING, DEFAULT_RING = 4096, 1 << 30, 1 << 20
-HEADER = (("id", FieldType("u32", "", "int", "__u32", 4, 4)), ("marks", FieldType("u32", "", "int", "__u32", 4, 4)))
+HEADER = (
+    ("id", FieldType("u16", "", "int", "__u16", 2, 2)),
+    ("weight", FieldType("u16", "", "int", "__u16", 2, 2)),  # how many events this one stands for
+    ("marks", FieldType("u32", "", "int", "__u32", 4, 4)),
+)
 _U64 = FieldType("u64", "", "int", "__u64", 8, 8)
 _TIME_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 
@@ -174,7 +178,7 @@ def _event_layout(event: model.Event, problems: list[Problem]) -> StructLayout |
             kinds.append((field, kind))
     if len(kinds) < len(event.fields.fields):
         return None
-    # Members of the header are called id and marks; a spec's field of that name would collide in C.
+    # Members of the header are called id, weight and marks; a spec's field of that name would collide in C.
     header = [(f"__{name}", kind) for name, kind in HEADER]
     return lay_out(f"{event.name}_event", [*header, *kinds])
 

@@ -20,15 +20,19 @@ _ROOT_CGROUP = 1  # the inode of the root of cgroup v2, on every kernel: kernfs 
 _COMM = 15
 
 
-def pack(manifest: Manifest, params: Mapping[str, Value], filters: Mapping[str, Value], ring: int | None = None) -> bytes:
+def pack(
+    manifest: Manifest, params: Mapping[str, Value], filters: Mapping[str, Value], ring: int | None = None, sampling: bool = False
+) -> bytes:
     """The block; empty when the program has none. ``filters`` maps names of ``FILTERS`` to numbers, a name, a folder; ``ring`` is
-    the ring buffer's size where not the spec's: a quarter of it filled wakes the reader."""
+    the ring buffer's size where not the spec's: a quarter of it filled wakes the reader; ``sampling`` says that the program asks how
+    many events one stands for."""
     unknown = params.keys() - {p.name for p in manifest.params}
     if unknown:
         raise UsageError(f"{manifest.name} has no parameter {', '.join(sorted(unknown))}")
     values: dict[str, Value] = {f"param.{p.name}": params.get(p.name, p.default) for p in manifest.params}
     values.update(_filter_values(manifest, filters))
     values["ring.mark"] = (ring or manifest.ring) // 4
+    values["sampling"] = sampling
     if manifest.config is None:
         return b""
     block = bytearray(manifest.config.size)

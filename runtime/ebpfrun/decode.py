@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .errors import ArtefactError
-from .manifest import REBUILD, Event, Manifest, Slot
+from .manifest import REBUILD, WEIGHT, Event, Manifest, Slot
 
 TRUNCATED = 1
 UNREADABLE = 2
@@ -31,7 +31,7 @@ _CODES = {
 }  # fmt: skip
 TEXTS = ("comm", "string")
 _BLOBS = (*TEXTS, "argv", "ip", "mac")
-_HEADER = struct.Struct("=III")  # length, padding, and the event's id, which begins the record
+_HEADER = struct.Struct("=IIH")  # length, padding, and the event's id, which begins the record
 _HEADER_SIZE = 8  # length and padding
 _LENGTH = 4  # bytes of an argv's length
 
@@ -99,8 +99,13 @@ class Decoder:
     """Reads batches of one artefact's events."""
 
     def __init__(self, manifest: Manifest, offset: int) -> None:
-        self._events = {e.id: (e, Record(e.fields, e.size, offset, lead="4xI")) for e in manifest.events}
+        self._events = {e.id: (e, self._record(e, offset)) for e in manifest.events}
         self._least = {e.id: least_size(e) for e in manifest.events}
+
+    def _record(self, event: Event, offset: int) -> Record:
+        """Marks are read before the fields, and the weight before the marks where it is a field."""
+        fields = [slot for slot in event.fields if slot != WEIGHT]
+        return Record(fields, event.size, offset, lead="4xI" if len(fields) == len(event.fields) else "2xHI")
 
     def decode(self, buffer: Any, length: int) -> list[Run]:
         """The records in the first ``length`` bytes of ``buffer`` (anything with the buffer protocol), in their order."""
@@ -138,13 +143,14 @@ class Decoder:
 
     def _run(self, id: int, raw: list[tuple[Any, ...]]) -> Run:
         event, record = self._events[id]
-        marks, *columns = zip(*raw, strict=True)
-        return Run(event, marks, record.convert(columns))
+        columns = list(zip(*raw, strict=True))
+        weights = [columns.pop(0)] if WEIGHT in event.fields else []
+        return Run(event, columns[0], [*record.convert(columns[1:]), *weights])
 
 
 def least_size(event: Event) -> int:
     """Bytes of the event's shortest record: the last field, where it is a text of any length, takes no more than it holds."""
-    last = event.fields[-1] if event.fields else None
+    last = max(event.fields, key=lambda slot: slot.offset, default=None)
     if last is None or word(last.type) not in ("string", "argv"):
         return event.size
     return last.offset + (_LENGTH if word(last.type) == "argv" else 1)

@@ -57,6 +57,7 @@ class Driver:
     def records(self, manifest: Manifest, offset: int) -> Records:
         """What is known of the artefact's records, with this driver's loops; ``offset`` as in :class:`Records`."""
         return Records(manifest, offset, loops=DriverLoops(self, sizes(manifest)))
+
     def mount(self, kind: str, path: str) -> None:
         self.check(self.lib.er_mount(kind.encode(), path.encode()), f"mounting {kind} at {path}")
 
@@ -283,6 +284,14 @@ class Object:
             )
             for i in range(found)
         ]
+
+    def update(self, map: str, key: bytes, value: bytes) -> None:
+        """Sets an entry of a map."""
+        self._call("er_map_update", f"writing map {map}", map.encode(), key, value)
+
+    def measure(self) -> None:
+        """Lets the kernel count and time the programs' runs, until close."""
+        self._call("er_measure", "measuring the programs' run time")
 
     def stats(self, program: str) -> tuple[int, int, int]:
         """(runs, ns, missed) of a loaded program, as the kernel counts them."""

@@ -35,6 +35,10 @@ class Slot(NamedTuple):
     mark: int | None = None
 
 
+WEIGHT = Slot("weight", "u16", 2, 2)
+"""How many events a record stands for; the last field of every event where a run samples (:func:`weighted`)."""
+
+
 class Config(NamedTuple):
     """The block that is set between open and load."""
 
@@ -143,7 +147,7 @@ class Attach(NamedTuple):
 
 class Counter(NamedTuple):
     """A slot of the per-CPU array ``counters`` (the JSON's "index"). ``kind``: produced ring_full map_full absent unpaired
-    truncated faulted; ``of`` names what it counts for."""
+    truncated faulted sampled; ``of`` names what it counts for."""
 
     slot: int
     kind: str
@@ -209,6 +213,14 @@ def read(folder: str) -> Manifest:
     if sealed and digest[:64].decode("ascii", "replace") != sha256(body + b"\n}"):
         raise ArtefactError(f"{path}: truncated or altered (its digest is of other bytes); {REBUILD}")
     return _manifest(node, os.path.dirname(path) or ".")
+
+
+def weighted(manifest: Manifest) -> Manifest:
+    """The same, with each record's weight as a field of its event."""
+    for event in manifest.events:
+        if any(slot.name == WEIGHT.name for slot in event.fields):
+            raise ArtefactError(f"event {event.name} has a field 'weight', a name that sampling needs; rename it in the spec")
+    return manifest._replace(events=tuple(event._replace(fields=(*event.fields, WEIGHT)) for event in manifest.events))
 
 
 def verify(manifest: Manifest, files: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from .metrics import Reading
 from .names import Names
 from .render import plain
 
-_HEADER = struct.Struct("=III")  # length, padding, and the event's id, which begins the record
+_HEADER = struct.Struct("=IIHH")  # length, padding, and what begins the record: the event's id, its weight
 _HEAD = 8  # length and padding
 LIMITLESS = (1 << 64) - 1
 
@@ -44,7 +44,6 @@ class Loops(Protocol):
     def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> Any:
         """One text of each such record, ``size`` bytes each: nothing but zeroes behind the first one."""
         ...
-
 
     def encoder(self, format: int, offset: int) -> Encoder | None:
         """What writes records as lines, in one of the driver's formats; None where :mod:`ebpfrun.lines` must do it."""
@@ -79,7 +78,7 @@ class PlainLoops:
         counts: dict[int, int] = {}
         at, end = 0, len(data)
         while at < end and most > 0:
-            length, _, id = _HEADER.unpack_from(data, at) if end - at >= _HEADER.size else (0, 0, -1)
+            length, _, id, _ = _HEADER.unpack_from(data, at) if end - at >= _HEADER.size else (0, 0, -1, 0)
             if id not in self._sizes:
                 raise mismatch(f"a record of event {id}, which the manifest does not have")
             sizes = self._sizes[id]
@@ -103,7 +102,7 @@ class PlainLoops:
     def _of(self, data: Any, wanted: int) -> Iterator[Any]:
         at = 0
         while at < len(data):
-            length, _, id = _HEADER.unpack_from(data, at)
+            length, _, id, _ = _HEADER.unpack_from(data, at)
             if id == wanted:
                 yield data[at + _HEAD : at + _HEAD + length]
             at += _HEAD + (length + 7 & ~7)
@@ -156,7 +155,7 @@ class Records:
             what = f"no event {name!r}" if event is None else f"no field {', '.join(sorted(unknown))} in event {name}"
             raise UsageError(f"{self.manifest.name} has {what}")
         record = bytearray(_HEAD + (event.size + 7 & ~7))
-        _HEADER.pack_into(record, 0, event.size, 0, event.id)
+        _HEADER.pack_into(record, 0, event.size, 0, event.id, values.get("weight", 1))
         struct.pack_into("=I", record, _HEAD + 4, values.get("marks", 0))
         for slot in event.fields:
             if slot.name in values:

@@ -1,8 +1,8 @@
 """The account at the end of a run: what was produced, what became of it, what else was lost.
 
 Receives the kernel's counters and the output's tally, returns lines of text. For every event ``produced = delivered + lost in
-the ring + lost in sinks + beyond --count`` must hold, and where it does not, a line says so. Counts of 0 are not mentioned, but
-for the account of events itself.
+the ring + sampled out + lost in sinks + beyond --count`` must hold, and where it does not, a line says so. Counts of 0 are not
+mentioned, but for the account of events itself.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def _event_account(event: str, counts: Counts, tally: Tally) -> Iterator[str]:
     parts = [
         (tally.delivered[event], "delivered"),
         (counts.get(("ring_full", event), 0), "lost in the full ring buffer"),
+        (counts.get(("sampled", event), 0), "sampled out"),
         (tally.sink_lost[event], "lost in a failed sink"),
         (tally.beyond[event], "beyond --count"),
     ]

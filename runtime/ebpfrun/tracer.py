@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest, Program
 
 POLL_MS = 50
+HEAVIEST = 1 << 15
+_SAMPLING = ".data.sampling"
 _BUFFER = 1 << 18
 _BTF = "/sys/kernel/btf/vmlinux"
 
@@ -48,11 +51,12 @@ class Tracer:
         notice: Callable[[str, bool], None] = _silent,
         stop: Callable[[], bool] = _never,
         driver: Driver | None = None,
+        sampling: bool = False,
     ) -> None:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
         self._params = {p.name: (params or {}).get(p.name, p.default) for p in self.manifest.params}
-        self._block = config.pack(self.manifest, params or {}, filters or {}, ring)
+        self._block = config.pack(self.manifest, params or {}, filters or {}, ring, sampling)
         self._ring = ring
         self._notice = notice
         self._stop = stop
@@ -116,6 +120,23 @@ class Tracer:
     def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
         """Every entry of a map: its key, and its value on each possible CPU (a single one when the map is not per CPU)."""
         return self._opened().dump(map)
+
+    @property
+    def samples(self) -> bool:
+        """Whether the spec has anything that can be sampled: events, counters, histograms."""
+        return self.manifest.config is not None and any(slot.name == "sampling" for slot in self.manifest.config.fields)
+
+    def sample(self, weight: int) -> None:
+        """From now on one in ``weight`` events counts, chosen by chance, for as many: a power of two up to ``HEAVIEST``.
+        Only of a tracer made with ``sampling``."""
+        if not 0 < weight <= HEAVIEST or weight & (weight - 1):
+            raise ValueError(f"a weight is a power of two up to {HEAVIEST}, not {weight}")
+        self._opened().update(_SAMPLING, bytes(4), (weight - 1).to_bytes(4, sys.byteorder))
+
+    def measure(self) -> None:
+        """Lets the kernel count and time the runs of programs, for :meth:`stats`. It costs some 20 ns a run, of all programs on
+        this machine, and ends with this tracer."""
+        self._opened().measure()
 
     def stats(self) -> list[tuple[Program, int, int, int]]:
         """(program, runs, ns, missed) of what is loaded, as the kernel counts them."""

@@ -66,7 +66,7 @@ class Emitter:
         filters = bool(lowerer.helpers & {"wanted", "wanted_task"}) or any(
             "config.filter_on" in line for b in bodies for line in b
         )
-        config = config_layout(checked, filters)
+        config = config_layout(checked, filters, "sample" in lowerer.helpers)
         structs = all_structs(checked, config)
         if LONG_TEXT in lowerer.scratch:
             structs.append(struct_of(lowerer.scratch[LONG_TEXT], "Text whose length is asked."))

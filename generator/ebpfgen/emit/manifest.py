@@ -82,7 +82,7 @@ def _fields(layout: StructLayout, marks: dict[str, int]) -> list[dict[str, Any]]
     return [
         {"name": s.name, "type": str(s.type), "offset": s.offset, "size": s.size, "mark": marks.get(s.name)}
         for s in layout.fields
-        if s.name not in ("__id", "__marks")
+        if not s.name.startswith("__")
     ]
 
 

@@ -44,6 +44,7 @@ def program_data(
             "wanted": "wanted" in helpers,
             "wanted_task": "wanted_task" in helpers,
             "submit": "submit" in helpers,
+            "sample": "sample" in helpers,
             "there": "there" in helpers,
             "clearing": "clear" in helpers,
             "ip_of_v4": "ip_of_v4" in helpers,
@@ -213,6 +214,8 @@ def _metric_functions(checked: ir.CheckedSpec, helpers: set[str]) -> list[dict[s
                         "linear": m.linear,
                         "key_params": f"const {c_of(m.key)} *key, " if m.key else "",
                         "number": "__s64" if m.kind == "gauge" else "__u64",
+                        "weight_param": "" if m.kind == "gauge" else ", __u16 weight",
+                        "amount": "amount" if m.kind == "gauge" else "amount * weight",
                     }
                 )
     return found

@@ -20,7 +20,7 @@ _U64 = FieldType("u64", "", "int", "__u64", 8, 8)
 _COMM = FieldType("comm", "", "string", "char", 16, 1)
 
 
-def config_layout(checked: ir.CheckedSpec, filters: bool) -> StructLayout | None:
+def config_layout(checked: ir.CheckedSpec, filters: bool, samples: bool) -> StructLayout | None:
     fields: list[tuple[str, FieldType]] = []
     if filters:
         fields = [
@@ -32,6 +32,8 @@ def config_layout(checked: ir.CheckedSpec, filters: bool) -> StructLayout | None
             ("filter_cgroup", _U64),
             ("filter_comm", _COMM),
         ]
+    if samples:
+        fields.append(("sampling", _U32))
     if checked.events:
         fields.append(("ring_mark", _U64))
     fields += [(cnames.parameter(p.name), p.type) for p in checked.params.values()]

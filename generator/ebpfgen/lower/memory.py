@@ -65,6 +65,8 @@ class Memory(Writer):
         """Makes the variable ``name`` that holds it from here on."""
         self.inputs_read[v.c] = name
         self.root.append(f"{self.declare(v.type, name)} = {self._spelled(v)};")
+        if self.weight and not self.skips:  # else clang reads it behind `if (weight)`, by an address made before that
+            self.root.append(f"barrier_var({name});")
 
     def load(self, v: ir.Load) -> str:
         """A number or pointer behind a chain of pointers."""

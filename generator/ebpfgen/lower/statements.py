@@ -5,6 +5,8 @@ What can't be said in one expression (look-ups, reads of text) becomes lines bef
 
 from __future__ import annotations
 
+import itertools
+
 from ebpfgen import ir, kernel_style
 
 from .collected import Collected, c_of, is_plain
@@ -40,6 +42,20 @@ class _Function(Values):
         return self.lines
 
     def statements(self, body: tuple[ir.Statement, ...]) -> None:
+        i = 0
+        while i < len(body):
+            if not self.weight and self._sampling_begins(body[i:]):
+                self._sample(body[i:])
+            group = self._measures(body[i:])
+            if group and not self.skips:
+                with self.captured() as lines:
+                    self._each(group)
+                self.block(f"if ({self.weight})", lines)
+            else:
+                self._each(group := body[i : i + 1])
+            i += len(group)
+
+    def _each(self, body: tuple[ir.Statement, ...]) -> None:
         for s in body:
             if not self.apart or not isinstance(s, (ir.If, ir.Emit, ir.Measure, ir.MapSet, ir.MapAdd, ir.MapDelete)):
                 self.statement(s)
@@ -47,6 +63,37 @@ class _Function(Values):
             with self.captured() as lines:
                 self.statement(s)
             self.lines += ["{", *(f"\t{line}" for line in lines), "}"]
+
+    def is_sampled(self, s: ir.Statement) -> bool:
+        """Whether some of it is left out when ebpfrun samples: events, counters and histograms; never what keeps state."""
+        if isinstance(s, ir.If):
+            return any(map(self.is_sampled, (*s.then, *s.otherwise)))
+        return isinstance(s, ir.Emit) or (isinstance(s, ir.Measure) and self.checked.metrics[s.metric].kind != "gauge")
+
+    def _sampling_begins(self, rest: tuple[ir.Statement, ...]) -> bool:
+        """Before the first statement that is sampled; before values that nothing else needs, too."""
+        if isinstance(rest[0], ir.Let):
+            return all(map(self._ends_with_sampling, rest)) and any(map(self.is_sampled, rest))
+        return self.is_sampled(rest[0])
+
+    def _measures(self, body: tuple[ir.Statement, ...]) -> tuple[ir.Statement, ...]:
+        """The sampled metrics that it begins with."""
+        group = itertools.takewhile(lambda s: isinstance(s, ir.Measure) and self.is_sampled(s), body)
+        return tuple(group)
+
+    def _sample(self, rest: tuple[ir.Statement, ...]) -> None:
+        """Decides for all that follows. Where no more than metrics do, a run that is passed over ends here."""
+        self.whole.helpers.add("sample")
+        self.weight = self.fresh("weight")
+        self.emit(f"__u16 {self.weight} = sample();")
+        self.skips = all(map(self._ends_with_sampling, rest))
+        if self.skips:
+            self.block(f"if (!{self.weight})", [self.exit])
+
+    def _ends_with_sampling(self, s: ir.Statement) -> bool:
+        if isinstance(s, ir.If):
+            return all(map(self._ends_with_sampling, (*s.then, *s.otherwise)))
+        return isinstance(s, (ir.Let, ir.Stop, ir.Where)) or (isinstance(s, ir.Measure) and self.is_sampled(s))
 
     def statement(self, s: ir.Statement) -> None:
         match s:
@@ -124,9 +171,11 @@ class _Function(Values):
         e = self.event_variable = self.fresh("e")
         stores = [(name, self.prepare(value, event, name)) for name, value in s.values]
         self.emit(self.count("produced", event.name))
-        self.emit(f"struct {event.layout.name} *{e} = bpf_ringbuf_reserve(&events, sizeof(*{e}), 0);")
+        reserve = f"bpf_ringbuf_reserve(&events, sizeof(*{e}), 0)"
+        self.emit(f"struct {event.layout.name} *{e} = {self.weight} ? {reserve} : NULL;")
         with self.captured() as filled:
             self.emit(f"{e}->__id = {event.id};")
+            self.emit(f"{e}->__weight = {self.weight};")
             self.emit(f"{e}->__marks = 0;")
             for name, store in stores:
                 slot = event.layout.slot(name)
@@ -135,12 +184,18 @@ class _Function(Values):
             for pad in event.layout.padding:
                 self.emit(f"__builtin_memset({e}->{pad.name}, 0, sizeof({e}->{pad.name}));")
             self.emit(f"submit({e}, sizeof(*{e}));")
-        self.block(f"if ({e})", filled, [self.count("ring_full", event.name)])
+        self.block(f"if ({e})", filled, [self._not_sent(event.name)])
+
+    def _not_sent(self, event: str) -> str:
+        full, sampled = (self.whole.counters.name(kind, event) for kind in ("ring_full", "sampled"))
+        return f"count({self.weight} ? {full} : {sampled});"
 
     def _measure(self, s: ir.Measure) -> None:
         metric = self.checked.metrics[s.metric]
         value = "1" if s.value is None else self.value(s.value)
         args = [value] if metric.key is None else [self.key(metric.key, s.keys), value]
+        if self.is_sampled(s):
+            args.append(self.weight)
         verb = {"count": "add_to", "sum": "add_to", "add": "add_to", "observe": "observe"}.get(s.verb, s.verb)
         self.whole.helpers.add(f"{verb}_{metric.name}")
         self.emit(f"{verb}_{metric.name}({', '.join(args)});")

@@ -54,6 +54,8 @@ class Writer(ABC):
         self.exit = "return 0;"
         self.span: ir.SpanInfo | None = None
         self.event_variable = "e"
+        self.weight = ""  # the variable that says whether and how this run counts, once it is there
+        self.skips = False  # whether a run that does not count has ended already
 
     @abstractmethod
     def value(self, v: ir.Expr) -> str:

@@ -171,6 +171,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 enum { CUT = 1, UNREADABLE = 2 };
 
 /* Reads a C string; returns and counts whether it was cut or could not be read. */
@@ -206,33 +220,37 @@ static __u64 *at_requests(const struct requests_key *key)
 	return value;
 }
 
-static __always_inline void add_to_requests(const struct requests_key *key, __u64 amount)
+static __always_inline void add_to_requests(const struct requests_key *key, __u64 amount, __u16 weight)
 {
 	__u64 *value = at_requests(key);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
-static __always_inline void add_to_opens(__u64 amount)
+static __always_inline void add_to_opens(__u64 amount, __u16 weight)
 {
 	__u32 zero = 0;
 	__u64 *value = bpf_map_lookup_elem(&opens, &zero);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
 /* tp_btf:block_rq_issue (alternatives.yaml:13): request */
 SEC("?tp_btf/block_rq_issue")
 int request_block_rq_issue(__u64 *ctx)
 {
+	__u16 weight;
 	struct request *rq;
 	struct gendisk *disk;
 	bool first;
 	struct requests_key key;
 
 	if (config.filter_on && !wanted())
+		return 0;
+	weight = sample();
+	if (!weight)
 		return 0;
 	rq = (struct request *)ctx[0];
 	disk = (bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk))
@@ -248,7 +266,7 @@ int request_block_rq_issue(__u64 *ctx)
 	else
 		read_kernel_string(key.name, sizeof(key.name), ((struct request___other *)rq)->disk_name,
 				   TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
-	add_to_requests(&key, 1);
+	add_to_requests(&key, 1, weight);
 	return 0;
 }
 
@@ -256,12 +274,16 @@ int request_block_rq_issue(__u64 *ctx)
 SEC("?kprobe/blk_account_io_start")
 int request_blk_account_io_start(struct pt_regs *ctx)
 {
+	__u16 weight;
 	struct request *rq;
 	struct gendisk *disk;
 	bool first;
 	struct requests_key key;
 
 	if (config.filter_on && !wanted())
+		return 0;
+	weight = sample();
+	if (!weight)
 		return 0;
 	rq = (struct request *)PT_REGS_PARM1(ctx);
 	disk = (bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk))
@@ -277,7 +299,7 @@ int request_blk_account_io_start(struct pt_regs *ctx)
 	else
 		read_kernel_string(key.name, sizeof(key.name), ((struct request___other *)rq)->disk_name,
 				   TRUNCATED_REQUEST_NAME, FAULTED_REQUEST_NAME);
-	add_to_requests(&key, 1);
+	add_to_requests(&key, 1, weight);
 	return 0;
 }
 
@@ -285,8 +307,13 @@ int request_blk_account_io_start(struct pt_regs *ctx)
 SEC("?tracepoint/syscalls/sys_enter_openat")
 int opens_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
+	__u16 weight;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	add_to_opens(1);
+	weight = sample();
+	if (!weight)
+		return 0;
+	add_to_opens(1, weight);
 	return 0;
 }

@@ -14,8 +14,10 @@ struct alternatives_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 };
-_Static_assert(sizeof(struct alternatives_config) == 48, "size of alternatives_config");
+_Static_assert(sizeof(struct alternatives_config) == 56, "size of alternatives_config");
 _Static_assert(offsetof(struct alternatives_config, filter_on) == 0, "offset of alternatives_config.filter_on");
 _Static_assert(offsetof(struct alternatives_config, filter_pid) == 4, "offset of alternatives_config.filter_pid");
 _Static_assert(offsetof(struct alternatives_config, filter_tid) == 8, "offset of alternatives_config.filter_tid");
@@ -24,6 +26,8 @@ _Static_assert(offsetof(struct alternatives_config, filter_cgroup_level) == 16, 
 _Static_assert(offsetof(struct alternatives_config, __pad0) == 20, "offset of alternatives_config.__pad0");
 _Static_assert(offsetof(struct alternatives_config, filter_cgroup) == 24, "offset of alternatives_config.filter_cgroup");
 _Static_assert(offsetof(struct alternatives_config, filter_comm) == 32, "offset of alternatives_config.filter_comm");
+_Static_assert(offsetof(struct alternatives_config, sampling) == 48, "offset of alternatives_config.sampling");
+_Static_assert(offsetof(struct alternatives_config, __pad1) == 52, "offset of alternatives_config.__pad1");
 
 /* Labels of metric requests. */
 struct requests_key {

@@ -48,6 +48,7 @@ struct {
 enum counter {
 	PRODUCED_NUMBERS,
 	RING_FULL_NUMBERS,
+	SAMPLED_NUMBERS,
 	COUNTERS,
 };
 
@@ -128,6 +129,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -145,6 +160,7 @@ static __noinline int on_malloc_2(struct pt_regs *ctx)
 	__u64 size, arg2, rounded, arg1, pid_tgid;
 	bool both;
 	const __u8 *byte_at;
+	__u16 weight;
 	__s64 signed_value;
 	__u8 behind;
 	struct numbers_event *e;
@@ -168,14 +184,16 @@ static __noinline int on_malloc_2(struct pt_regs *ctx)
 	rounded = (size + 15) & 0xfffffffffffffff0ULL;
 	arg1 = PT_REGS_PARM2(ctx);
 	byte_at = (const __u8 *)arg1;
+	weight = sample();
 	signed_value = (__s64)size;
 	pid_tgid = bpf_get_current_pid_tgid();
 	behind = 0;
 	bpf_probe_read_user(&behind, sizeof(behind), byte_at + 2);
 	count(PRODUCED_NUMBERS);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->sum = (__s64)size + 1;
 		e->product = rounded * 3;
@@ -190,7 +208,7 @@ static __noinline int on_malloc_2(struct pt_regs *ctx)
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_NUMBERS);
+		count(weight ? RING_FULL_NUMBERS : SAMPLED_NUMBERS);
 	}
 	return 0;
 }

@@ -14,9 +14,11 @@ struct arithmetic_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 };
-_Static_assert(sizeof(struct arithmetic_config) == 56, "size of arithmetic_config");
+_Static_assert(sizeof(struct arithmetic_config) == 64, "size of arithmetic_config");
 _Static_assert(offsetof(struct arithmetic_config, filter_on) == 0, "offset of arithmetic_config.filter_on");
 _Static_assert(offsetof(struct arithmetic_config, filter_pid) == 4, "offset of arithmetic_config.filter_pid");
 _Static_assert(offsetof(struct arithmetic_config, filter_tid) == 8, "offset of arithmetic_config.filter_tid");
@@ -25,11 +27,14 @@ _Static_assert(offsetof(struct arithmetic_config, filter_cgroup_level) == 16, "o
 _Static_assert(offsetof(struct arithmetic_config, __pad0) == 20, "offset of arithmetic_config.__pad0");
 _Static_assert(offsetof(struct arithmetic_config, filter_cgroup) == 24, "offset of arithmetic_config.filter_cgroup");
 _Static_assert(offsetof(struct arithmetic_config, filter_comm) == 32, "offset of arithmetic_config.filter_comm");
-_Static_assert(offsetof(struct arithmetic_config, ring_mark) == 48, "offset of arithmetic_config.ring_mark");
+_Static_assert(offsetof(struct arithmetic_config, sampling) == 48, "offset of arithmetic_config.sampling");
+_Static_assert(offsetof(struct arithmetic_config, __pad1) == 52, "offset of arithmetic_config.__pad1");
+_Static_assert(offsetof(struct arithmetic_config, ring_mark) == 56, "offset of arithmetic_config.ring_mark");
 
 /* Event numbers */
 struct numbers_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	__s64 sum;
 	__u64 product;
@@ -45,6 +50,7 @@ struct numbers_event {
 };
 _Static_assert(sizeof(struct numbers_event) == 64, "size of numbers_event");
 _Static_assert(offsetof(struct numbers_event, __id) == 0, "offset of numbers_event.__id");
+_Static_assert(offsetof(struct numbers_event, __weight) == 2, "offset of numbers_event.__weight");
 _Static_assert(offsetof(struct numbers_event, __marks) == 4, "offset of numbers_event.__marks");
 _Static_assert(offsetof(struct numbers_event, sum) == 8, "offset of numbers_event.sum");
 _Static_assert(offsetof(struct numbers_event, product) == 16, "offset of numbers_event.product");

@@ -64,6 +64,7 @@ struct {
 enum counter {
 	PRODUCED_SEEN,
 	RING_FULL_SEEN,
+	SAMPLED_SEEN,
 	MAP_FULL_B,
 	ABSENT_B,
 	COUNTERS,
@@ -139,6 +140,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -168,6 +183,7 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 {
 	__u32 fd;
 	__u64 count_, n, key, *a_entry, chosen, m, key5, *b_entry3, divisor;
+	__u16 weight;
 	char comm2[16];
 	struct seen_event *e4;
 
@@ -191,14 +207,16 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 		chosen = b_entry ? *b_entry : n;
 	}
 	m = chosen;
+	weight = sample();
 	if ((n > 10 && a_entry) && (*a_entry) > 5) {
 		struct seen_event *e;
 		char comm[16];
 
 		count(PRODUCED_SEEN);
-		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+		e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 		if (e) {
 			e->__id = 0;
+			e->__weight = weight;
 			e->__marks = 0;
 			e->n = n;
 			e->m = m;
@@ -207,7 +225,7 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 			__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 			submit(e, sizeof(*e));
 		} else {
-			count(RING_FULL_SEEN);
+			count(weight ? RING_FULL_SEEN : SAMPLED_SEEN);
 		}
 		__builtin_memset(comm, 0, sizeof(comm));
 		bpf_get_current_comm(comm, sizeof(comm));
@@ -227,9 +245,10 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 			struct seen_event *e2;
 
 			count(PRODUCED_SEEN);
-			e2 = bpf_ringbuf_reserve(&events, sizeof(*e2), 0);
+			e2 = weight ? bpf_ringbuf_reserve(&events, sizeof(*e2), 0) : NULL;
 			if (e2) {
 				e2->__id = 0;
+				e2->__weight = weight;
 				e2->__marks = 0;
 				e2->n = n_2;
 				e2->m = m;
@@ -238,7 +257,7 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 				__builtin_memset(e2->__pad0, 0, sizeof(e2->__pad0));
 				submit(e2, sizeof(*e2));
 			} else {
-				count(RING_FULL_SEEN);
+				count(weight ? RING_FULL_SEEN : SAMPLED_SEEN);
 			}
 		} else {
 			__u64 key4 = fd;
@@ -257,9 +276,10 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 		struct seen_event *e3;
 
 		count(PRODUCED_SEEN);
-		e3 = bpf_ringbuf_reserve(&events, sizeof(*e3), 0);
+		e3 = weight ? bpf_ringbuf_reserve(&events, sizeof(*e3), 0) : NULL;
 		if (e3) {
 			e3->__id = 0;
+			e3->__weight = weight;
 			e3->__marks = 0;
 			e3->n = n;
 			e3->m = m;
@@ -269,7 +289,7 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 			__builtin_memset(e3->__pad0, 0, sizeof(e3->__pad0));
 			submit(e3, sizeof(*e3));
 		} else {
-			count(RING_FULL_SEEN);
+			count(weight ? RING_FULL_SEEN : SAMPLED_SEEN);
 		}
 	}
 	key5 = fd;
@@ -280,9 +300,10 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 	}
 	divisor = *b_entry3;
 	count(PRODUCED_SEEN);
-	e4 = bpf_ringbuf_reserve(&events, sizeof(*e4), 0);
+	e4 = weight ? bpf_ringbuf_reserve(&events, sizeof(*e4), 0) : NULL;
 	if (e4) {
 		e4->__id = 0;
+		e4->__weight = weight;
 		e4->__marks = 0;
 		e4->n = divisor ? m / divisor : 0;
 		e4->m = m;
@@ -292,7 +313,7 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 		__builtin_memset(e4->__pad0, 0, sizeof(e4->__pad0));
 		submit(e4, sizeof(*e4));
 	} else {
-		count(RING_FULL_SEEN);
+		count(weight ? RING_FULL_SEEN : SAMPLED_SEEN);
 	}
 	return 0;
 }

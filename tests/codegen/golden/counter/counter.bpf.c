@@ -131,6 +131,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /* The entry of started under key; made with zeroes when there is none. NULL when there is no room. */
 static __u64 *at_started(const struct started_key *key)
 {
@@ -146,37 +160,41 @@ static __u64 *at_started(const struct started_key *key)
 	return value;
 }
 
-static __always_inline void add_to_started(const struct started_key *key, __u64 amount)
+static __always_inline void add_to_started(const struct started_key *key, __u64 amount, __u16 weight)
 {
 	__u64 *value = at_started(key);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
-static __always_inline void add_to_all(__u64 amount)
+static __always_inline void add_to_all(__u64 amount, __u16 weight)
 {
 	__u32 zero = 0;
 	__u64 *value = bpf_map_lookup_elem(&all, &zero);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
 /* tracepoint:sched:sched_process_exec (counter.yaml:10): sched_process_exec */
 SEC("?tracepoint/sched/sched_process_exec")
 int sched_process_exec(struct trace_event_raw_sched_process_exec *ctx)
 {
+	__u16 weight;
 	__u64 uid_gid;
 	struct started_key key;
 
 	if (config.filter_on && !wanted())
 		return 0;
+	weight = sample();
+	if (!weight)
+		return 0;
 	uid_gid = bpf_get_current_uid_gid();
 	__builtin_memset(&key, 0, sizeof(key));
 	key.uid = (__u32)uid_gid;
 	bpf_get_current_comm(key.comm, sizeof(key.comm));
-	add_to_started(&key, 1);
-	add_to_all(1);
+	add_to_started(&key, 1, weight);
+	add_to_all(1, weight);
 	return 0;
 }

@@ -80,12 +80,14 @@ struct {
 enum counter {
 	PRODUCED_STATE,
 	RING_FULL_STATE,
+	SAMPLED_STATE,
 	TRUNCATED_STARTED_ARGS,
 	FAULTED_STARTED_ARGS,
 	PRODUCED_STARTED,
 	FAULTED_STARTED_FILENAME,
 	TRUNCATED_STARTED_FILENAME,
 	RING_FULL_STARTED,
+	SAMPLED_STARTED,
 	TRUNCATED_SENT_HEAD,
 	FAULTED_SENT_HEAD,
 	TRUNCATED_SENT_TEXT,
@@ -94,6 +96,7 @@ enum counter {
 	FAULTED_SENT_DEVICE,
 	TRUNCATED_SENT_DEVICE,
 	RING_FULL_SENT,
+	SAMPLED_SENT,
 	COUNTERS,
 };
 
@@ -165,6 +168,20 @@ static __noinline bool wanted(void)
 		}
 	}
 	return true;
+}
+
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
 }
 
 /*
@@ -302,6 +319,7 @@ SEC("?tracepoint/sock/inet_sock_set_state")
 int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 {
 	__s32 newstate;
+	__u16 weight;
 	__u64 now, pid_tgid;
 	__u32 v4, v42, v43;
 	bool first;
@@ -312,6 +330,7 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 	newstate = ctx->newstate;
 	if (newstate == 10 /* TCP_LISTEN */)
 		return 0;
+	weight = sample();
 	now = bpf_ktime_get_ns();
 	v4 = 0;
 	bpf_probe_read_kernel(&v4, sizeof(v4), ctx->saddr);
@@ -322,9 +341,10 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 	bpf_probe_read_kernel(&v43, sizeof(v43), ctx->saddr);
 	pid_tgid = bpf_get_current_pid_tgid();
 	count(PRODUCED_STATE);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->time = now;
 		e->old = ctx->oldstate;
@@ -346,7 +366,7 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_STATE);
+		count(weight ? RING_FULL_STATE : SAMPLED_STATE);
 	}
 	return 0;
 }
@@ -355,16 +375,19 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 SEC("?tracepoint/syscalls/sys_enter_execve")
 int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
+	__u16 weight;
 	struct task_struct *task;
 	struct started_event *e;
 
 	if (config.filter_on && !wanted())
 		return 0;
+	weight = sample();
 	task = (struct task_struct *)bpf_get_current_task();
 	count(PRODUCED_STARTED);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 1;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_user_string(e->filename, sizeof(e->filename), (void *)ctx->args[0],
 					       TRUNCATED_STARTED_FILENAME, FAULTED_STARTED_FILENAME);
@@ -373,7 +396,7 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 		e->parent = BPF_CORE_READ(task, real_parent, tgid);
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_STARTED);
+		count(weight ? RING_FULL_STARTED : SAMPLED_STARTED);
 	}
 	return 0;
 }
@@ -383,17 +406,20 @@ SEC("?raw_tp/net_dev_queue")
 int net_dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb;
+	__u16 weight;
 	struct sent_event *e;
 
 	if (config.filter_on && !wanted())
 		return 0;
 	skb = (struct sk_buff *)ctx[0];
+	weight = sample();
 	count(PRODUCED_SENT);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		__u32 read;
 
 		e->__id = 2;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_kernel_bytes(e->head.data, sizeof(e->head.data), &e->head.length,
 						BPF_CORE_READ(skb, data), BPF_CORE_READ(skb, len), TRUNCATED_SENT_HEAD,
@@ -408,7 +434,7 @@ int net_dev_queue(__u64 *ctx)
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_SENT);
+		count(weight ? RING_FULL_SENT : SAMPLED_SENT);
 	}
 	return 0;
 }

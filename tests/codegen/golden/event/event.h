@@ -14,9 +14,11 @@ struct event_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 };
-_Static_assert(sizeof(struct event_config) == 56, "size of event_config");
+_Static_assert(sizeof(struct event_config) == 64, "size of event_config");
 _Static_assert(offsetof(struct event_config, filter_on) == 0, "offset of event_config.filter_on");
 _Static_assert(offsetof(struct event_config, filter_pid) == 4, "offset of event_config.filter_pid");
 _Static_assert(offsetof(struct event_config, filter_tid) == 8, "offset of event_config.filter_tid");
@@ -25,11 +27,14 @@ _Static_assert(offsetof(struct event_config, filter_cgroup_level) == 16, "offset
 _Static_assert(offsetof(struct event_config, __pad0) == 20, "offset of event_config.__pad0");
 _Static_assert(offsetof(struct event_config, filter_cgroup) == 24, "offset of event_config.filter_cgroup");
 _Static_assert(offsetof(struct event_config, filter_comm) == 32, "offset of event_config.filter_comm");
-_Static_assert(offsetof(struct event_config, ring_mark) == 48, "offset of event_config.ring_mark");
+_Static_assert(offsetof(struct event_config, sampling) == 48, "offset of event_config.sampling");
+_Static_assert(offsetof(struct event_config, __pad1) == 52, "offset of event_config.__pad1");
+_Static_assert(offsetof(struct event_config, ring_mark) == 56, "offset of event_config.ring_mark");
 
 /* Event state: a socket changed its state */
 struct state_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	__u64 time; /* timestamp */
 	__s64 old; /* enum:TCP_ESTABLISHED */
@@ -49,6 +54,7 @@ struct state_event {
 };
 _Static_assert(sizeof(struct state_event) == 144, "size of state_event");
 _Static_assert(offsetof(struct state_event, __id) == 0, "offset of state_event.__id");
+_Static_assert(offsetof(struct state_event, __weight) == 2, "offset of state_event.__weight");
 _Static_assert(offsetof(struct state_event, __marks) == 4, "offset of state_event.__marks");
 _Static_assert(offsetof(struct state_event, time) == 8, "offset of state_event.time");
 _Static_assert(offsetof(struct state_event, old) == 16, "offset of state_event.old");
@@ -68,7 +74,8 @@ _Static_assert(offsetof(struct state_event, __pad1) == 137, "offset of state_eve
 
 /* Event started */
 struct started_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	char filename[64]; /* string(64) */
 	struct { __u32 length; char data[60]; } args; /* argv(60) */
@@ -76,6 +83,7 @@ struct started_event {
 };
 _Static_assert(sizeof(struct started_event) == 140, "size of started_event");
 _Static_assert(offsetof(struct started_event, __id) == 0, "offset of started_event.__id");
+_Static_assert(offsetof(struct started_event, __weight) == 2, "offset of started_event.__weight");
 _Static_assert(offsetof(struct started_event, __marks) == 4, "offset of started_event.__marks");
 _Static_assert(offsetof(struct started_event, filename) == 8, "offset of started_event.filename");
 _Static_assert(offsetof(struct started_event, args) == 72, "offset of started_event.args");
@@ -83,7 +91,8 @@ _Static_assert(offsetof(struct started_event, parent) == 136, "offset of started
 
 /* Event sent */
 struct sent_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	struct { __u32 length; char data[16]; } head; /* argv(16) */
 	char text[16]; /* string(16) */
@@ -94,6 +103,7 @@ struct sent_event {
 };
 _Static_assert(sizeof(struct sent_event) == 72, "size of sent_event");
 _Static_assert(offsetof(struct sent_event, __id) == 0, "offset of sent_event.__id");
+_Static_assert(offsetof(struct sent_event, __weight) == 2, "offset of sent_event.__weight");
 _Static_assert(offsetof(struct sent_event, __marks) == 4, "offset of sent_event.__marks");
 _Static_assert(offsetof(struct sent_event, head) == 8, "offset of sent_event.head");
 _Static_assert(offsetof(struct sent_event, text) == 28, "offset of sent_event.text");

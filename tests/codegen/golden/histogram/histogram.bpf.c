@@ -176,6 +176,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /* The entry of even under key; made with zeroes when there is none. NULL when there is no room. */
 static struct even_value *at_even(const __u32 *key)
 {
@@ -258,7 +272,7 @@ static __always_inline __u32 log2_of(__u64 value)
 	return log | shift | (value >> 1);
 }
 
-static __always_inline void observe_log(__u64 amount)
+static __always_inline void observe_log(__u64 amount, __u16 weight)
 {
 	__u32 zero = 0;
 	struct log_value *value = bpf_map_lookup_elem(&log_map, &zero);
@@ -268,12 +282,12 @@ static __always_inline void observe_log(__u64 amount)
 	slot &= 63;
 	if (!value)
 		return;
-	__sync_fetch_and_add(&value->count, 1);
-	__sync_fetch_and_add(&value->sum, amount);
-	__sync_fetch_and_add(&value->slots[slot], 1);
+	__sync_fetch_and_add(&value->count, weight);
+	__sync_fetch_and_add(&value->sum, amount * weight);
+	__sync_fetch_and_add(&value->slots[slot], weight);
 }
 
-static __always_inline void observe_even(const __u32 *key, __u64 amount)
+static __always_inline void observe_even(const __u32 *key, __u64 amount, __u16 weight)
 {
 	struct even_value *value = at_even(key);
 	__u64 slot = amount < 100 ? 0 : (amount - 100) / 100 + 1;
@@ -282,17 +296,17 @@ static __always_inline void observe_even(const __u32 *key, __u64 amount)
 		slot = 11;
 	if (!value)
 		return;
-	__sync_fetch_and_add(&value->count, 1);
-	__sync_fetch_and_add(&value->sum, amount);
-	__sync_fetch_and_add(&value->slots[slot], 1);
+	__sync_fetch_and_add(&value->count, weight);
+	__sync_fetch_and_add(&value->sum, amount * weight);
+	__sync_fetch_and_add(&value->slots[slot], weight);
 }
 
-static __always_inline void add_to_total(const __u32 *key, __u64 amount)
+static __always_inline void add_to_total(const __u32 *key, __u64 amount, __u16 weight)
 {
 	__u64 *value = at_total(key);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
 static __always_inline void set_last(__s64 amount)
@@ -339,22 +353,32 @@ static __always_inline void max_most(__s64 amount)
 SEC("?tracepoint/syscalls/sys_enter_read")
 int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 {
-	__u64 count_, pid_tgid;
-	__u32 key, key2;
+	__u16 weight;
+	__u64 count_, pid_tgid2;
+	__u32 key3;
 
 	if (config.filter_on && !wanted())
 		return 0;
+	weight = sample();
 	count_ = ctx->args[2];
-	observe_log(count_);
-	key = (__u32)ctx->args[0];
-	observe_even(&key, (__u64)250000 / 1000);
-	pid_tgid = bpf_get_current_pid_tgid();
-	key2 = pid_tgid >> 32;
-	add_to_total(&key2, count_);
+	barrier_var(count_);
+	if (weight) {
+		__u32 key, key2;
+		__u64 pid_tgid;
+
+		observe_log(count_, weight);
+		key = (__u32)ctx->args[0];
+		observe_even(&key, (__u64)250000 / 1000, weight);
+		pid_tgid = bpf_get_current_pid_tgid();
+		key2 = pid_tgid >> 32;
+		add_to_total(&key2, count_, weight);
+	}
 	set_last((__s64)count_);
-	add_to_level(&key2, (__s64)count_);
-	add_to_level(&key2, -1);
-	min_least(&key2, (__s64)count_);
+	pid_tgid2 = bpf_get_current_pid_tgid();
+	key3 = pid_tgid2 >> 32;
+	add_to_level(&key3, (__s64)count_);
+	add_to_level(&key3, -1);
+	min_least(&key3, (__s64)count_);
 	max_most((__s64)count_);
 	return 0;
 }

@@ -14,8 +14,10 @@ struct histogram_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 };
-_Static_assert(sizeof(struct histogram_config) == 48, "size of histogram_config");
+_Static_assert(sizeof(struct histogram_config) == 56, "size of histogram_config");
 _Static_assert(offsetof(struct histogram_config, filter_on) == 0, "offset of histogram_config.filter_on");
 _Static_assert(offsetof(struct histogram_config, filter_pid) == 4, "offset of histogram_config.filter_pid");
 _Static_assert(offsetof(struct histogram_config, filter_tid) == 8, "offset of histogram_config.filter_tid");
@@ -24,6 +26,8 @@ _Static_assert(offsetof(struct histogram_config, filter_cgroup_level) == 16, "of
 _Static_assert(offsetof(struct histogram_config, __pad0) == 20, "offset of histogram_config.__pad0");
 _Static_assert(offsetof(struct histogram_config, filter_cgroup) == 24, "offset of histogram_config.filter_cgroup");
 _Static_assert(offsetof(struct histogram_config, filter_comm) == 32, "offset of histogram_config.filter_comm");
+_Static_assert(offsetof(struct histogram_config, sampling) == 48, "offset of histogram_config.sampling");
+_Static_assert(offsetof(struct histogram_config, __pad1) == 52, "offset of histogram_config.__pad1");
 
 /* Metric log: powers of two */
 struct log_value {

@@ -96,6 +96,7 @@ enum counter {
 	FAULTED_OPENED_PREVIOUS,
 	TRUNCATED_OPENED_PREVIOUS,
 	RING_FULL_OPENED,
+	SAMPLED_OPENED,
 	COUNTERS,
 };
 
@@ -167,6 +168,20 @@ static __noinline bool wanted(void)
 		}
 	}
 	return true;
+}
+
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
 }
 
 /*
@@ -281,6 +296,7 @@ int open_exit_openat(struct trace_event_raw_sys_exit *ctx)
 	__u64 pid_tgid;
 	__u32 key, key2;
 	struct open_span *span;
+	__u16 weight;
 	struct paths_value *paths_entry;
 	struct opened_event *e;
 
@@ -291,6 +307,7 @@ int open_exit_openat(struct trace_event_raw_sys_exit *ctx)
 	span = bpf_map_lookup_elem(&open_in_flight, &key);
 	if (!span)
 		return 0;
+	weight = sample();
 	key2 = pid_tgid >> 32;
 	paths_entry = bpf_map_lookup_elem(&paths, &key2);
 	if (!paths_entry) {
@@ -298,9 +315,10 @@ int open_exit_openat(struct trace_event_raw_sys_exit *ctx)
 		goto done;
 	}
 	count(PRODUCED_OPENED);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_kernel_string(e->path, sizeof(e->path), span->path, TRUNCATED_OPENED_PATH,
 						 FAULTED_OPENED_PATH);
@@ -309,7 +327,7 @@ int open_exit_openat(struct trace_event_raw_sys_exit *ctx)
 		e->result = ctx->ret;
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_OPENED);
+		count(weight ? RING_FULL_OPENED : SAMPLED_OPENED);
 	}
 done:
 	bpf_map_delete_elem(&open_in_flight, &key);

@@ -14,9 +14,11 @@ struct large_values_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 };
-_Static_assert(sizeof(struct large_values_config) == 56, "size of large_values_config");
+_Static_assert(sizeof(struct large_values_config) == 64, "size of large_values_config");
 _Static_assert(offsetof(struct large_values_config, filter_on) == 0, "offset of large_values_config.filter_on");
 _Static_assert(offsetof(struct large_values_config, filter_pid) == 4, "offset of large_values_config.filter_pid");
 _Static_assert(offsetof(struct large_values_config, filter_tid) == 8, "offset of large_values_config.filter_tid");
@@ -25,11 +27,14 @@ _Static_assert(offsetof(struct large_values_config, filter_cgroup_level) == 16, 
 _Static_assert(offsetof(struct large_values_config, __pad0) == 20, "offset of large_values_config.__pad0");
 _Static_assert(offsetof(struct large_values_config, filter_cgroup) == 24, "offset of large_values_config.filter_cgroup");
 _Static_assert(offsetof(struct large_values_config, filter_comm) == 32, "offset of large_values_config.filter_comm");
-_Static_assert(offsetof(struct large_values_config, ring_mark) == 48, "offset of large_values_config.ring_mark");
+_Static_assert(offsetof(struct large_values_config, sampling) == 48, "offset of large_values_config.sampling");
+_Static_assert(offsetof(struct large_values_config, __pad1) == 52, "offset of large_values_config.__pad1");
+_Static_assert(offsetof(struct large_values_config, ring_mark) == 56, "offset of large_values_config.ring_mark");
 
 /* Event opened */
 struct opened_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	char path[512]; /* string(512) */
 	char previous[512]; /* string(512) */
@@ -37,6 +42,7 @@ struct opened_event {
 };
 _Static_assert(sizeof(struct opened_event) == 1040, "size of opened_event");
 _Static_assert(offsetof(struct opened_event, __id) == 0, "offset of opened_event.__id");
+_Static_assert(offsetof(struct opened_event, __weight) == 2, "offset of opened_event.__weight");
 _Static_assert(offsetof(struct opened_event, __marks) == 4, "offset of opened_event.__marks");
 _Static_assert(offsetof(struct opened_event, path) == 8, "offset of opened_event.path");
 _Static_assert(offsetof(struct opened_event, previous) == 520, "offset of opened_event.previous");

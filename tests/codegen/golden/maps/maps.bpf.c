@@ -103,6 +103,7 @@ enum counter {
 	FAULTED_AGAIN_PATH,
 	TRUNCATED_AGAIN_PATH,
 	RING_FULL_AGAIN,
+	SAMPLED_AGAIN,
 	MAP_FULL_TOTAL,
 	COUNTERS,
 };
@@ -175,6 +176,20 @@ static __noinline bool wanted(void)
 		}
 	}
 	return true;
+}
+
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
 }
 
 /*
@@ -282,6 +297,7 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	const char *filename;
 	struct large_value *value3;
 	__s64 value5, *value6;
+	__u16 weight;
 
 	if (config.filter_on && !wanted())
 		return 0;
@@ -345,6 +361,7 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	value6 = at_one(&key4);
 	if (value6)
 		__sync_fetch_and_add(value6, (__u64)(__u16)ctx->args[3]);
+	weight = sample();
 	if (before > 3) {
 		char comm[16] = {};
 
@@ -367,9 +384,10 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 			}
 			one_entry = bpf_map_lookup_elem(&one, &key4);
 			count(PRODUCED_AGAIN);
-			e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+			e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 			if (e) {
 				e->__id = 0;
+				e->__weight = weight;
 				e->__marks = 0;
 				e->pid = pid_tgid >> 32;
 				bpf_get_current_comm(e->comm, sizeof(e->comm));
@@ -383,7 +401,7 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 				__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 				submit(e, sizeof(*e));
 			} else {
-				count(RING_FULL_AGAIN);
+				count(weight ? RING_FULL_AGAIN : SAMPLED_AGAIN);
 			}
 		}
 	}

@@ -14,9 +14,11 @@ struct maps_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 };
-_Static_assert(sizeof(struct maps_config) == 56, "size of maps_config");
+_Static_assert(sizeof(struct maps_config) == 64, "size of maps_config");
 _Static_assert(offsetof(struct maps_config, filter_on) == 0, "offset of maps_config.filter_on");
 _Static_assert(offsetof(struct maps_config, filter_pid) == 4, "offset of maps_config.filter_pid");
 _Static_assert(offsetof(struct maps_config, filter_tid) == 8, "offset of maps_config.filter_tid");
@@ -25,11 +27,14 @@ _Static_assert(offsetof(struct maps_config, filter_cgroup_level) == 16, "offset 
 _Static_assert(offsetof(struct maps_config, __pad0) == 20, "offset of maps_config.__pad0");
 _Static_assert(offsetof(struct maps_config, filter_cgroup) == 24, "offset of maps_config.filter_cgroup");
 _Static_assert(offsetof(struct maps_config, filter_comm) == 32, "offset of maps_config.filter_comm");
-_Static_assert(offsetof(struct maps_config, ring_mark) == 48, "offset of maps_config.ring_mark");
+_Static_assert(offsetof(struct maps_config, sampling) == 48, "offset of maps_config.sampling");
+_Static_assert(offsetof(struct maps_config, __pad1) == 52, "offset of maps_config.__pad1");
+_Static_assert(offsetof(struct maps_config, ring_mark) == 56, "offset of maps_config.ring_mark");
 
 /* Event again */
 struct again_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	__u32 pid;
 	char comm[16];
@@ -43,6 +48,7 @@ struct again_event {
 };
 _Static_assert(sizeof(struct again_event) == 264, "size of again_event");
 _Static_assert(offsetof(struct again_event, __id) == 0, "offset of again_event.__id");
+_Static_assert(offsetof(struct again_event, __weight) == 2, "offset of again_event.__weight");
 _Static_assert(offsetof(struct again_event, __marks) == 4, "offset of again_event.__marks");
 _Static_assert(offsetof(struct again_event, pid) == 8, "offset of again_event.pid");
 _Static_assert(offsetof(struct again_event, comm) == 12, "offset of again_event.comm");

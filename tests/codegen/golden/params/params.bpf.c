@@ -51,6 +51,7 @@ struct {
 enum counter {
 	PRODUCED_RESULT,
 	RING_FULL_RESULT,
+	SAMPLED_RESULT,
 	COUNTERS,
 };
 
@@ -124,6 +125,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -152,6 +167,7 @@ SEC("?tracepoint/raw_syscalls/sys_exit")
 int sys_exit(struct trace_event_raw_sys_exit *ctx)
 {
 	__s64 retval, id;
+	__u16 weight;
 	char comm[16];
 	struct result_event *e2;
 
@@ -160,33 +176,37 @@ int sys_exit(struct trace_event_raw_sys_exit *ctx)
 	retval = ctx->ret;
 	if (config.failed && retval >= 0)
 		return 0;
+	weight = sample();
 	id = ctx->id;
+	barrier_var(id);
 	if (id > (__s64)config.least && id != config.filter_pid_) {
 		struct result_event *e;
 
 		count(PRODUCED_RESULT);
-		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+		e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 		if (e) {
 			e->__id = 0;
+			e->__weight = weight;
 			e->__marks = 0;
 			e->value = retval;
 			submit(e, sizeof(*e));
 		} else {
-			count(RING_FULL_RESULT);
+			count(weight ? RING_FULL_RESULT : SAMPLED_RESULT);
 		}
 	}
 	bpf_get_current_comm(comm, sizeof(comm));
 	if (same_text(comm, config.program, 16))
 		return 0;
 	count(PRODUCED_RESULT);
-	e2 = bpf_ringbuf_reserve(&events, sizeof(*e2), 0);
+	e2 = weight ? bpf_ringbuf_reserve(&events, sizeof(*e2), 0) : NULL;
 	if (e2) {
 		e2->__id = 0;
+		e2->__weight = weight;
 		e2->__marks = 0;
 		e2->value = 0;
 		submit(e2, sizeof(*e2));
 	} else {
-		count(RING_FULL_RESULT);
+		count(weight ? RING_FULL_RESULT : SAMPLED_RESULT);
 	}
 	return 0;
 }

@@ -14,15 +14,17 @@ struct params_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 	__u8 failed; /* bool */
-	__u8 __pad1[3];
+	__u8 __pad2[3];
 	__u32 least;
 	char program[16]; /* string(16) */
 	__s32 filter_pid_;
-	__u8 __pad2[4];
+	__u8 __pad3[4];
 };
-_Static_assert(sizeof(struct params_config) == 88, "size of params_config");
+_Static_assert(sizeof(struct params_config) == 96, "size of params_config");
 _Static_assert(offsetof(struct params_config, filter_on) == 0, "offset of params_config.filter_on");
 _Static_assert(offsetof(struct params_config, filter_pid) == 4, "offset of params_config.filter_pid");
 _Static_assert(offsetof(struct params_config, filter_tid) == 8, "offset of params_config.filter_tid");
@@ -31,21 +33,25 @@ _Static_assert(offsetof(struct params_config, filter_cgroup_level) == 16, "offse
 _Static_assert(offsetof(struct params_config, __pad0) == 20, "offset of params_config.__pad0");
 _Static_assert(offsetof(struct params_config, filter_cgroup) == 24, "offset of params_config.filter_cgroup");
 _Static_assert(offsetof(struct params_config, filter_comm) == 32, "offset of params_config.filter_comm");
-_Static_assert(offsetof(struct params_config, ring_mark) == 48, "offset of params_config.ring_mark");
-_Static_assert(offsetof(struct params_config, failed) == 56, "offset of params_config.failed");
-_Static_assert(offsetof(struct params_config, __pad1) == 57, "offset of params_config.__pad1");
-_Static_assert(offsetof(struct params_config, least) == 60, "offset of params_config.least");
-_Static_assert(offsetof(struct params_config, program) == 64, "offset of params_config.program");
-_Static_assert(offsetof(struct params_config, filter_pid_) == 80, "offset of params_config.filter_pid_");
-_Static_assert(offsetof(struct params_config, __pad2) == 84, "offset of params_config.__pad2");
+_Static_assert(offsetof(struct params_config, sampling) == 48, "offset of params_config.sampling");
+_Static_assert(offsetof(struct params_config, __pad1) == 52, "offset of params_config.__pad1");
+_Static_assert(offsetof(struct params_config, ring_mark) == 56, "offset of params_config.ring_mark");
+_Static_assert(offsetof(struct params_config, failed) == 64, "offset of params_config.failed");
+_Static_assert(offsetof(struct params_config, __pad2) == 65, "offset of params_config.__pad2");
+_Static_assert(offsetof(struct params_config, least) == 68, "offset of params_config.least");
+_Static_assert(offsetof(struct params_config, program) == 72, "offset of params_config.program");
+_Static_assert(offsetof(struct params_config, filter_pid_) == 88, "offset of params_config.filter_pid_");
+_Static_assert(offsetof(struct params_config, __pad3) == 92, "offset of params_config.__pad3");
 
 /* Event result */
 struct result_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	__s64 value; /* result */
 };
 _Static_assert(sizeof(struct result_event) == 16, "size of result_event");
 _Static_assert(offsetof(struct result_event, __id) == 0, "offset of result_event.__id");
+_Static_assert(offsetof(struct result_event, __weight) == 2, "offset of result_event.__weight");
 _Static_assert(offsetof(struct result_event, __marks) == 4, "offset of result_event.__marks");
 _Static_assert(offsetof(struct result_event, value) == 8, "offset of result_event.value");

@@ -105,10 +105,13 @@ enum counter {
 	FAULTED_READ_PARENT,
 	TRUNCATED_READ_PARENT,
 	RING_FULL_READ,
+	SAMPLED_READ,
 	PRODUCED_SOCKET,
 	RING_FULL_SOCKET,
+	SAMPLED_SOCKET,
 	PRODUCED_TASK,
 	RING_FULL_TASK,
+	SAMPLED_TASK,
 	COUNTERS,
 };
 
@@ -182,6 +185,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -227,6 +244,7 @@ int vfs_read(__u64 *ctx)
 {
 	struct file *file;
 	struct dentry *d;
+	__u16 weight;
 	__s64 behind;
 	struct read_event *e;
 
@@ -234,12 +252,14 @@ int vfs_read(__u64 *ctx)
 		return 0;
 	file = (struct file *)ctx[0];
 	d = file->f_path.dentry;
+	weight = sample();
 	behind = 0;
 	bpf_probe_read_kernel(&behind, sizeof(behind), (void *)ctx[3]);
 	count(PRODUCED_READ);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_kernel_string(e->name, sizeof(e->name), d->d_name.name, TRUNCATED_READ_NAME,
 						 FAULTED_READ_NAME);
@@ -254,7 +274,7 @@ int vfs_read(__u64 *ctx)
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_READ);
+		count(weight ? RING_FULL_READ : SAMPLED_READ);
 	}
 	return 0;
 }
@@ -264,15 +284,18 @@ SEC("?kprobe/tcp_connect")
 int tcp_connect(struct pt_regs *ctx)
 {
 	struct sock *sk;
+	__u16 weight;
 	struct socket_event *e;
 
 	if (config.filter_on && !wanted())
 		return 0;
 	sk = (struct sock *)PT_REGS_PARM1(ctx);
+	weight = sample();
 	count(PRODUCED_SOCKET);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 1;
+		e->__weight = weight;
 		e->__marks = 0;
 		ip_of_v4(e->to, BPF_CORE_READ(sk, __sk_common.skc_daddr));
 		bpf_probe_read_kernel(e->to6, 16, &sk->__sk_common.skc_v6_daddr);
@@ -286,7 +309,7 @@ int tcp_connect(struct pt_regs *ctx)
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_SOCKET);
+		count(weight ? RING_FULL_SOCKET : SAMPLED_SOCKET);
 	}
 	return 0;
 }
@@ -295,20 +318,24 @@ int tcp_connect(struct pt_regs *ctx)
 SEC("?tp_btf/sched_switch")
 int sched_switch(__u64 *ctx)
 {
+	__u16 weight;
 	struct task_struct *prev, *base, *task, *base2;
 	struct task_event *e;
 
 	if (config.filter_on && !wanted())
 		return 0;
+	weight = sample();
 	prev = (struct task_struct *)ctx[1];
+	barrier_var(prev);
 	base = (struct task_struct *)(__u64)prev;
 	task = (struct task_struct *)bpf_get_current_task();
 	base2 = BPF_CORE_READ(task, real_parent, real_parent, real_parent, real_parent, real_parent, real_parent,
 			      real_parent, real_parent);
 	count(PRODUCED_TASK);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 2;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->waits = BPF_CORE_READ_BITFIELD(prev, in_iowait) != 0;
 		e->waited = BPF_CORE_READ_BITFIELD_PROBED(base, in_iowait);
@@ -320,7 +347,7 @@ int sched_switch(__u64 *ctx)
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_TASK);
+		count(weight ? RING_FULL_TASK : SAMPLED_TASK);
 	}
 	return 0;
 }

@@ -14,9 +14,11 @@ struct reads_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 };
-_Static_assert(sizeof(struct reads_config) == 56, "size of reads_config");
+_Static_assert(sizeof(struct reads_config) == 64, "size of reads_config");
 _Static_assert(offsetof(struct reads_config, filter_on) == 0, "offset of reads_config.filter_on");
 _Static_assert(offsetof(struct reads_config, filter_pid) == 4, "offset of reads_config.filter_pid");
 _Static_assert(offsetof(struct reads_config, filter_tid) == 8, "offset of reads_config.filter_tid");
@@ -25,11 +27,14 @@ _Static_assert(offsetof(struct reads_config, filter_cgroup_level) == 16, "offset
 _Static_assert(offsetof(struct reads_config, __pad0) == 20, "offset of reads_config.__pad0");
 _Static_assert(offsetof(struct reads_config, filter_cgroup) == 24, "offset of reads_config.filter_cgroup");
 _Static_assert(offsetof(struct reads_config, filter_comm) == 32, "offset of reads_config.filter_comm");
-_Static_assert(offsetof(struct reads_config, ring_mark) == 48, "offset of reads_config.ring_mark");
+_Static_assert(offsetof(struct reads_config, sampling) == 48, "offset of reads_config.sampling");
+_Static_assert(offsetof(struct reads_config, __pad1) == 52, "offset of reads_config.__pad1");
+_Static_assert(offsetof(struct reads_config, ring_mark) == 56, "offset of reads_config.ring_mark");
 
 /* Event read */
 struct read_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	char name[64]; /* string(64) */
 	char parent[32]; /* string(32) */
@@ -43,6 +48,7 @@ struct read_event {
 };
 _Static_assert(sizeof(struct read_event) == 144, "size of read_event");
 _Static_assert(offsetof(struct read_event, __id) == 0, "offset of read_event.__id");
+_Static_assert(offsetof(struct read_event, __weight) == 2, "offset of read_event.__weight");
 _Static_assert(offsetof(struct read_event, __marks) == 4, "offset of read_event.__marks");
 _Static_assert(offsetof(struct read_event, name) == 8, "offset of read_event.name");
 _Static_assert(offsetof(struct read_event, parent) == 72, "offset of read_event.parent");
@@ -56,7 +62,8 @@ _Static_assert(offsetof(struct read_event, __pad1) == 137, "offset of read_event
 
 /* Event socket */
 struct socket_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	__u8 to[16]; /* ip */
 	__u8 to6[16]; /* ip */
@@ -71,6 +78,7 @@ struct socket_event {
 };
 _Static_assert(sizeof(struct socket_event) == 56, "size of socket_event");
 _Static_assert(offsetof(struct socket_event, __id) == 0, "offset of socket_event.__id");
+_Static_assert(offsetof(struct socket_event, __weight) == 2, "offset of socket_event.__weight");
 _Static_assert(offsetof(struct socket_event, __marks) == 4, "offset of socket_event.__marks");
 _Static_assert(offsetof(struct socket_event, to) == 8, "offset of socket_event.to");
 _Static_assert(offsetof(struct socket_event, to6) == 24, "offset of socket_event.to6");
@@ -85,7 +93,8 @@ _Static_assert(offsetof(struct socket_event, error) == 52, "offset of socket_eve
 
 /* Event task */
 struct task_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	__u8 waits; /* bool */
 	__u8 __pad0[3];
@@ -98,6 +107,7 @@ struct task_event {
 };
 _Static_assert(sizeof(struct task_event) == 32, "size of task_event");
 _Static_assert(offsetof(struct task_event, __id) == 0, "offset of task_event.__id");
+_Static_assert(offsetof(struct task_event, __weight) == 2, "offset of task_event.__weight");
 _Static_assert(offsetof(struct task_event, __marks) == 4, "offset of task_event.__marks");
 _Static_assert(offsetof(struct task_event, waits) == 8, "offset of task_event.waits");
 _Static_assert(offsetof(struct task_event, __pad0) == 9, "offset of task_event.__pad0");

@@ -96,6 +96,7 @@ enum counter {
 	FAULTED_SLOW_PATH,
 	TRUNCATED_SLOW_PATH,
 	RING_FULL_SLOW,
+	SAMPLED_SLOW,
 	MAP_FULL_IO,
 	UNPAIRED_IO,
 	COUNTERS,
@@ -171,6 +172,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -239,7 +254,7 @@ static __always_inline __u32 log2_of(__u64 value)
 	return log | shift | (value >> 1);
 }
 
-static __always_inline void observe_io(const struct io_key *key, __u64 amount)
+static __always_inline void observe_io(const struct io_key *key, __u64 amount, __u16 weight)
 {
 	struct io_value *value = at_io(key);
 	__u32 slot = log2_of(amount);
@@ -248,9 +263,9 @@ static __always_inline void observe_io(const struct io_key *key, __u64 amount)
 	slot &= 63;
 	if (!value)
 		return;
-	__sync_fetch_and_add(&value->count, 1);
-	__sync_fetch_and_add(&value->sum, amount);
-	__sync_fetch_and_add(&value->slots[slot], 1);
+	__sync_fetch_and_add(&value->count, weight);
+	__sync_fetch_and_add(&value->sum, amount * weight);
+	__sync_fetch_and_add(&value->slots[slot], weight);
 }
 
 /* tracepoint:syscalls:sys_enter_openat (span.yaml:16): slow.start */
@@ -289,6 +304,7 @@ int slow_exit_openat(struct trace_event_raw_sys_exit *ctx)
 	__u64 pid_tgid, now;
 	__u32 key;
 	struct slow_span *span;
+	__u16 weight;
 	struct slow_event *e;
 
 	if (config.filter_on && !wanted())
@@ -301,10 +317,12 @@ int slow_exit_openat(struct trace_event_raw_sys_exit *ctx)
 	now = bpf_ktime_get_ns();
 	if ((now - span->__started) <= config.least)
 		goto done;
+	weight = sample();
 	count(PRODUCED_SLOW);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->time = now;
 		e->pid = pid_tgid >> 32;
@@ -317,7 +335,7 @@ int slow_exit_openat(struct trace_event_raw_sys_exit *ctx)
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_SLOW);
+		count(weight ? RING_FULL_SLOW : SAMPLED_SLOW);
 	}
 done:
 	bpf_map_delete_elem(&slow_in_flight, &key);
@@ -351,6 +369,7 @@ int io_block_rq_complete(__u64 *ctx)
 	struct request *rq;
 	struct io_pair key;
 	__u64 *span, now;
+	__u16 weight;
 	struct gendisk *disk;
 	struct io_key key2;
 
@@ -366,12 +385,16 @@ int io_block_rq_complete(__u64 *ctx)
 			count(UNPAIRED_IO);
 		return 0;
 	}
+	weight = sample();
+	if (!weight)
+		goto done;
 	disk = rq->q->disk;
 	now = bpf_ktime_get_ns();
 	__builtin_memset(&key2, 0, sizeof(key2));
 	key2.op = (__u64)rq->cmd_flags & 255;
 	key2.dev = ((__u32)disk->major << 20 | (__u32)disk->first_minor);
-	observe_io(&key2, (now - *span) / 1000);
+	observe_io(&key2, (now - *span) / 1000, weight);
+done:
 	bpf_map_delete_elem(&io_in_flight, &key);
 	return 0;
 }

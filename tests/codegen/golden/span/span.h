@@ -14,10 +14,12 @@ struct span_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 	__u64 least; /* duration */
 };
-_Static_assert(sizeof(struct span_config) == 64, "size of span_config");
+_Static_assert(sizeof(struct span_config) == 72, "size of span_config");
 _Static_assert(offsetof(struct span_config, filter_on) == 0, "offset of span_config.filter_on");
 _Static_assert(offsetof(struct span_config, filter_pid) == 4, "offset of span_config.filter_pid");
 _Static_assert(offsetof(struct span_config, filter_tid) == 8, "offset of span_config.filter_tid");
@@ -26,12 +28,15 @@ _Static_assert(offsetof(struct span_config, filter_cgroup_level) == 16, "offset 
 _Static_assert(offsetof(struct span_config, __pad0) == 20, "offset of span_config.__pad0");
 _Static_assert(offsetof(struct span_config, filter_cgroup) == 24, "offset of span_config.filter_cgroup");
 _Static_assert(offsetof(struct span_config, filter_comm) == 32, "offset of span_config.filter_comm");
-_Static_assert(offsetof(struct span_config, ring_mark) == 48, "offset of span_config.ring_mark");
-_Static_assert(offsetof(struct span_config, least) == 56, "offset of span_config.least");
+_Static_assert(offsetof(struct span_config, sampling) == 48, "offset of span_config.sampling");
+_Static_assert(offsetof(struct span_config, __pad1) == 52, "offset of span_config.__pad1");
+_Static_assert(offsetof(struct span_config, ring_mark) == 56, "offset of span_config.ring_mark");
+_Static_assert(offsetof(struct span_config, least) == 64, "offset of span_config.least");
 
 /* Event slow */
 struct slow_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	__u64 time; /* timestamp */
 	__u32 pid;
@@ -44,6 +49,7 @@ struct slow_event {
 };
 _Static_assert(sizeof(struct slow_event) == 176, "size of slow_event");
 _Static_assert(offsetof(struct slow_event, __id) == 0, "offset of slow_event.__id");
+_Static_assert(offsetof(struct slow_event, __weight) == 2, "offset of slow_event.__weight");
 _Static_assert(offsetof(struct slow_event, __marks) == 4, "offset of slow_event.__marks");
 _Static_assert(offsetof(struct slow_event, time) == 8, "offset of slow_event.time");
 _Static_assert(offsetof(struct slow_event, pid) == 16, "offset of slow_event.pid");

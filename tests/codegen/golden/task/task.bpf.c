@@ -76,6 +76,7 @@ struct {
 enum counter {
 	PRODUCED_WOKEN,
 	RING_FULL_WOKEN,
+	SAMPLED_WOKEN,
 	MAP_FULL_BLOCKS,
 	COUNTERS,
 };
@@ -145,6 +146,20 @@ static __noinline bool wanted_task(struct task_struct *task)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -171,21 +186,21 @@ static __u64 *at_blocks(const __u32 *key)
 	return value;
 }
 
-static __always_inline void add_to_blocks(const __u32 *key, __u64 amount)
+static __always_inline void add_to_blocks(const __u32 *key, __u64 amount, __u16 weight)
 {
 	__u64 *value = at_blocks(key);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
-static __always_inline void add_to_chosen(__u64 amount)
+static __always_inline void add_to_chosen(__u64 amount, __u16 weight)
 {
 	__u32 zero = 0;
 	__u64 *value = bpf_map_lookup_elem(&chosen, &zero);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
 /* tp_btf:sched_wakeup (task.yaml:13): sched_wakeup */
@@ -194,6 +209,7 @@ int sched_wakeup(__u64 *ctx)
 {
 	struct task_struct *p = (struct task_struct *)ctx[0];
 	char comm[16] = {};
+	__u16 weight;
 	__u64 now;
 	struct task_struct *task;
 	struct woken_event *e;
@@ -201,12 +217,14 @@ int sched_wakeup(__u64 *ctx)
 	bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
 	if (__builtin_memcmp(comm, "bash", 5) && __builtin_memcmp(comm, "ba", 2))
 		return 0;
+	weight = sample();
 	now = bpf_ktime_get_ns();
 	task = (struct task_struct *)bpf_get_current_task();
 	count(PRODUCED_WOKEN);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->time = now;
 		e->pid = BPF_CORE_READ(p, tgid);
@@ -219,10 +237,12 @@ int sched_wakeup(__u64 *ctx)
 		e->by = BPF_CORE_READ(task, tgid);
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_WOKEN);
+		count(weight ? RING_FULL_WOKEN : SAMPLED_WOKEN);
 	}
-	if (wanted_task(p))
-		add_to_chosen(1);
+	if (wanted_task(p)) {
+		if (weight)
+			add_to_chosen(1, weight);
+	}
 	return 0;
 }
 
@@ -230,8 +250,12 @@ int sched_wakeup(__u64 *ctx)
 SEC("?tracepoint/block/block_rq_issue")
 int block_rq_issue(struct trace_event_raw_block_rq *ctx)
 {
-	__u32 key = ctx->dev;
+	__u16 weight = sample();
+	__u32 key;
 
-	add_to_blocks(&key, 1);
+	if (!weight)
+		return 0;
+	key = ctx->dev;
+	add_to_blocks(&key, 1, weight);
 	return 0;
 }

@@ -91,12 +91,15 @@ enum counter {
 	FAULTED_EXECUTED_PATH,
 	TRUNCATED_EXECUTED_PATH,
 	RING_FULL_EXECUTED,
+	SAMPLED_EXECUTED,
 	PRODUCED_STATE,
 	RING_FULL_STATE,
+	SAMPLED_STATE,
 	PRODUCED_PACKET,
 	FAULTED_PACKET_DEVICE,
 	TRUNCATED_PACKET_DEVICE,
 	RING_FULL_PACKET,
+	SAMPLED_PACKET,
 	COUNTERS,
 };
 
@@ -168,6 +171,20 @@ static __noinline bool wanted(void)
 		}
 	}
 	return true;
+}
+
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
 }
 
 /*
@@ -306,6 +323,7 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
 	char comm[16], text[10];
 	const char *filename;
+	__u16 weight;
 	struct executed_event *e;
 
 	if (config.filter_on && !wanted())
@@ -319,10 +337,12 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	bpf_probe_read_user_str(text, 10, filename);
 	if (!__builtin_memcmp(text, "/usr/lib/", 9))
 		return 0;
+	weight = sample();
 	count(PRODUCED_EXECUTED);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_user_string(e->path, sizeof(e->path), filename, TRUNCATED_EXECUTED_PATH,
 					       FAULTED_EXECUTED_PATH);
@@ -333,7 +353,7 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 					      TRUNCATED_EXECUTED_FIRST, FAULTED_EXECUTED_FIRST) << 4;
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_EXECUTED);
+		count(weight ? RING_FULL_EXECUTED : SAMPLED_EXECUTED);
 	}
 	return 0;
 }
@@ -343,6 +363,7 @@ SEC("?tracepoint/sock/inet_sock_set_state")
 int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 {
 	struct sock *sk;
+	__u16 weight;
 	__u32 v4;
 	struct state_event *e;
 
@@ -351,12 +372,14 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 	if (ctx->family != 2 /* AF_INET */)
 		return 0;
 	sk = (struct sock *)ctx->skaddr;
+	weight = sample();
 	v4 = 0;
 	bpf_probe_read_kernel(&v4, sizeof(v4), ctx->saddr);
 	count(PRODUCED_STATE);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 1;
+		e->__weight = weight;
 		e->__marks = 0;
 		__builtin_memcpy(e->name, "state", 6);
 		ip_of_v4(e->local, v4);
@@ -364,7 +387,7 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 		bpf_probe_read_kernel(e->remote_six, 16, &sk->__sk_common.skc_v6_daddr);
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_STATE);
+		count(weight ? RING_FULL_STATE : SAMPLED_STATE);
 	}
 	return 0;
 }
@@ -377,6 +400,7 @@ int net_dev_queue(__u64 *ctx)
 	char text[6];
 	bool both, first;
 	struct ethhdr *header;
+	__u16 weight;
 	struct packet_event *e;
 
 	if (config.filter_on && !wanted())
@@ -394,11 +418,13 @@ int net_dev_queue(__u64 *ctx)
 	if (both)
 		return 0;
 	header = (struct ethhdr *)skb->data;
+	weight = sample();
 	first = skb->protocol == bpf_htons(2048 /* ETH_P_IP */);
 	count(PRODUCED_PACKET);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 2;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_kernel_string(e->device, sizeof(e->device), skb->dev->name, TRUNCATED_PACKET_DEVICE,
 						 FAULTED_PACKET_DEVICE);
@@ -411,7 +437,7 @@ int net_dev_queue(__u64 *ctx)
 		e->length = skb->len;
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_PACKET);
+		count(weight ? RING_FULL_PACKET : SAMPLED_PACKET);
 	}
 	return 0;
 }

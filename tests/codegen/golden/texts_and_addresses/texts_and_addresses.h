@@ -14,9 +14,11 @@ struct texts_and_addresses_config {
 	__u8 __pad0[4];
 	__u64 filter_cgroup;
 	char filter_comm[16]; /* comm */
+	__u32 sampling;
+	__u8 __pad1[4];
 	__u64 ring_mark;
 };
-_Static_assert(sizeof(struct texts_and_addresses_config) == 56, "size of texts_and_addresses_config");
+_Static_assert(sizeof(struct texts_and_addresses_config) == 64, "size of texts_and_addresses_config");
 _Static_assert(offsetof(struct texts_and_addresses_config, filter_on) == 0, "offset of texts_and_addresses_config.filter_on");
 _Static_assert(offsetof(struct texts_and_addresses_config, filter_pid) == 4, "offset of texts_and_addresses_config.filter_pid");
 _Static_assert(offsetof(struct texts_and_addresses_config, filter_tid) == 8, "offset of texts_and_addresses_config.filter_tid");
@@ -25,11 +27,14 @@ _Static_assert(offsetof(struct texts_and_addresses_config, filter_cgroup_level) 
 _Static_assert(offsetof(struct texts_and_addresses_config, __pad0) == 20, "offset of texts_and_addresses_config.__pad0");
 _Static_assert(offsetof(struct texts_and_addresses_config, filter_cgroup) == 24, "offset of texts_and_addresses_config.filter_cgroup");
 _Static_assert(offsetof(struct texts_and_addresses_config, filter_comm) == 32, "offset of texts_and_addresses_config.filter_comm");
-_Static_assert(offsetof(struct texts_and_addresses_config, ring_mark) == 48, "offset of texts_and_addresses_config.ring_mark");
+_Static_assert(offsetof(struct texts_and_addresses_config, sampling) == 48, "offset of texts_and_addresses_config.sampling");
+_Static_assert(offsetof(struct texts_and_addresses_config, __pad1) == 52, "offset of texts_and_addresses_config.__pad1");
+_Static_assert(offsetof(struct texts_and_addresses_config, ring_mark) == 56, "offset of texts_and_addresses_config.ring_mark");
 
 /* Event executed */
 struct executed_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	char path[64]; /* string(64) */
 	struct { __u32 length; char data[128]; } arguments; /* argv(128) */
@@ -37,6 +42,7 @@ struct executed_event {
 };
 _Static_assert(sizeof(struct executed_event) == 240, "size of executed_event");
 _Static_assert(offsetof(struct executed_event, __id) == 0, "offset of executed_event.__id");
+_Static_assert(offsetof(struct executed_event, __weight) == 2, "offset of executed_event.__weight");
 _Static_assert(offsetof(struct executed_event, __marks) == 4, "offset of executed_event.__marks");
 _Static_assert(offsetof(struct executed_event, path) == 8, "offset of executed_event.path");
 _Static_assert(offsetof(struct executed_event, arguments) == 72, "offset of executed_event.arguments");
@@ -44,7 +50,8 @@ _Static_assert(offsetof(struct executed_event, first) == 204, "offset of execute
 
 /* Event state */
 struct state_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	char name[16]; /* string(16) */
 	__u8 local[16]; /* ip */
@@ -53,6 +60,7 @@ struct state_event {
 };
 _Static_assert(sizeof(struct state_event) == 72, "size of state_event");
 _Static_assert(offsetof(struct state_event, __id) == 0, "offset of state_event.__id");
+_Static_assert(offsetof(struct state_event, __weight) == 2, "offset of state_event.__weight");
 _Static_assert(offsetof(struct state_event, __marks) == 4, "offset of state_event.__marks");
 _Static_assert(offsetof(struct state_event, name) == 8, "offset of state_event.name");
 _Static_assert(offsetof(struct state_event, local) == 24, "offset of state_event.local");
@@ -61,7 +69,8 @@ _Static_assert(offsetof(struct state_event, remote_six) == 56, "offset of state_
 
 /* Event packet */
 struct packet_event {
-	__u32 __id;
+	__u16 __id;
+	__u16 __weight;
 	__u32 __marks;
 	char device[16]; /* string(16) */
 	__u8 source[6]; /* mac */
@@ -71,6 +80,7 @@ struct packet_event {
 };
 _Static_assert(sizeof(struct packet_event) == 52, "size of packet_event");
 _Static_assert(offsetof(struct packet_event, __id) == 0, "offset of packet_event.__id");
+_Static_assert(offsetof(struct packet_event, __weight) == 2, "offset of packet_event.__weight");
 _Static_assert(offsetof(struct packet_event, __marks) == 4, "offset of packet_event.__marks");
 _Static_assert(offsetof(struct packet_event, device) == 8, "offset of packet_event.device");
 _Static_assert(offsetof(struct packet_event, source) == 24, "offset of packet_event.source");

@@ -82,6 +82,7 @@ enum counter {
 	FAULTED_LINE_TEXT,
 	TRUNCATED_LINE_TEXT,
 	RING_FULL_LINE,
+	SAMPLED_LINE,
 	MAP_FULL_SAMPLES,
 	COUNTERS,
 };
@@ -163,6 +164,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -209,68 +224,82 @@ static __u64 *at_samples(const __u32 *key)
 	return value;
 }
 
-static __always_inline void add_to_samples(const __u32 *key, __u64 amount)
+static __always_inline void add_to_samples(const __u32 *key, __u64 amount, __u16 weight)
 {
 	__u64 *value = at_samples(key);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
-static __always_inline void add_to_bytes(__u64 amount)
+static __always_inline void add_to_bytes(__u64 amount, __u16 weight)
 {
 	__u32 zero = 0;
 	__u64 *value = bpf_map_lookup_elem(&bytes, &zero);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
-static __always_inline void add_to_lines(__u64 amount)
+static __always_inline void add_to_lines(__u64 amount, __u16 weight)
 {
 	__u32 zero = 0;
 	__u64 *value = bpf_map_lookup_elem(&lines, &zero);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
-static __always_inline void add_to_beats(__u64 amount)
+static __always_inline void add_to_beats(__u64 amount, __u16 weight)
 {
 	__u32 zero = 0;
 	__u64 *value = bpf_map_lookup_elem(&beats, &zero);
 
 	if (value)
-		__sync_fetch_and_add(value, amount);
+		__sync_fetch_and_add(value, amount * weight);
 }
 
 /* profile, wherever it is attached. */
 static __noinline int on_profile_2(void *ctx)
 {
+	__u16 weight;
 	__u32 key;
 
 	if (config.filter_on && !wanted())
 		return 0;
+	weight = sample();
+	if (!weight)
+		return 0;
 	key = bpf_get_smp_processor_id();
-	add_to_samples(&key, 1);
+	add_to_samples(&key, 1, weight);
 	return 0;
 }
 
 /* malloc */
 static __noinline int on_malloc_2(struct pt_regs *ctx)
 {
+	__u16 weight;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	add_to_bytes(PT_REGS_PARM1(ctx));
+	weight = sample();
+	if (!weight)
+		return 0;
+	add_to_bytes(PT_REGS_PARM1(ctx), weight);
 	return 0;
 }
 
 /* main_0x10 */
 static __noinline int main_0x10(struct pt_regs *ctx)
 {
+	__u16 weight;
+
 	if (config.filter_on && !wanted())
 		return 0;
-	add_to_lines(1);
+	weight = sample();
+	if (!weight)
+		return 0;
+	add_to_lines(1, weight);
 	return 0;
 }
 
@@ -278,6 +307,7 @@ static __noinline int main_0x10(struct pt_regs *ctx)
 static __noinline int on_readline_2(struct pt_regs *ctx)
 {
 	__s64 retval;
+	__u16 weight;
 	__u64 pid_tgid;
 	struct line_event *e;
 
@@ -286,18 +316,20 @@ static __noinline int on_readline_2(struct pt_regs *ctx)
 	retval = (__s64)PT_REGS_RC(ctx);
 	if (retval == 0)
 		return 0;
+	weight = sample();
 	pid_tgid = bpf_get_current_pid_tgid();
 	count(PRODUCED_LINE);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_user_string(e->text, sizeof(e->text), (const __u8 *)retval, TRUNCATED_LINE_TEXT,
 					       FAULTED_LINE_TEXT);
 		e->pid = pid_tgid >> 32;
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_LINE);
+		count(weight ? RING_FULL_LINE : SAMPLED_LINE);
 	}
 	return 0;
 }
@@ -320,7 +352,11 @@ int profile_cpu_clock(void *ctx)
 SEC("?perf_event")
 int on_interval(void *ctx)
 {
-	add_to_beats(1);
+	__u16 weight = sample();
+
+	if (!weight)
+		return 0;
+	add_to_beats(1, weight);
 	return 0;
 }
 

@@ -57,6 +57,7 @@ enum counter {
 	FAULTED_TRIP_ZONE,
 	TRUNCATED_TRIP_ZONE,
 	RING_FULL_TRIP,
+	SAMPLED_TRIP,
 	COUNTERS,
 };
 
@@ -130,6 +131,20 @@ static __noinline bool wanted(void)
 	return true;
 }
 
+/* One in how many events counts, less 1; ebpfrun changes it while it runs, to hold a budget. */
+volatile __u32 sampling SEC(".data.sampling") = 0;
+
+/* How many events this one stands for, 0 when it is passed over. By chance, since what is traced may be periodic. */
+static __always_inline __u16 sample(void)
+{
+	__u32 mask;
+
+	if (!config.sampling)
+		return 1;
+	mask = sampling;
+	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
 /*
  * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
  * filled: by the few records that cross that mark, not by each one behind it.
@@ -166,6 +181,7 @@ SEC("?tracepoint/thermal/thermal_trip")
 int thermal_trip(struct tracepoint_thermal_thermal_trip *ctx)
 {
 	__u64 temp;
+	__u16 weight;
 	struct trip_event *e;
 
 	if (config.filter_on && !wanted())
@@ -173,10 +189,12 @@ int thermal_trip(struct tracepoint_thermal_thermal_trip *ctx)
 	temp = ctx->temp;
 	if (temp <= 60000)
 		return 0;
+	weight = sample();
 	count(PRODUCED_TRIP);
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
 		e->__id = 0;
+		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_kernel_string(e->zone, sizeof(e->zone), (void *)ctx + (ctx->zone & 0xffff),
 						 TRUNCATED_TRIP_ZONE, FAULTED_TRIP_ZONE);
@@ -186,7 +204,7 @@ int thermal_trip(struct tracepoint_thermal_thermal_trip *ctx)
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		submit(e, sizeof(*e));
 	} else {
-		count(RING_FULL_TRIP);
+		count(weight ? RING_FULL_TRIP : SAMPLED_TRIP);
 	}
 	return 0;
 }

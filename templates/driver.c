@@ -120,7 +120,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 4;
+	return 5;
 }
 
 const char *er_name(void)

@@ -2,7 +2,7 @@
  * Every function that can fail returns a negative errno. An object is used by one thread at a time. */
 typedef struct er_object er_object;
 
-int er_abi(void);                       /* of this interface: 4 */
+int er_abi(void);                       /* of this interface: 5 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */

@@ -24,8 +24,8 @@ def pack(
     manifest: Manifest, params: Mapping[str, Value], filters: Mapping[str, Value], ring: int | None = None, sampling: bool = False
 ) -> bytes:
     """The block; empty when the program has none. ``filters`` maps names of ``FILTERS`` to numbers, a name, a folder; ``ring`` is
-    the ring buffer's size where not the spec's: a quarter of it filled wakes the reader; ``sampling`` says that the program asks how
-    many events one stands for."""
+    the ring buffer's size where not the spec's: a quarter of it filled wakes the reader; ``sampling`` says that the program asks
+    how many events one stands for."""
     unknown = params.keys() - {p.name for p in manifest.params}
     if unknown:
         raise UsageError(f"{manifest.name} has no parameter {', '.join(sorted(unknown))}")

@@ -16,7 +16,7 @@ from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 4
+ABI = 5
 _LOG_BYTES = 1 << 16
 _PIECE = 1 << 18
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from . import cnames, declare, expr, ir, model
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .layout import StructLayout, lay_out
 from .problems import Problem, near_misses
+from .records import field, record
 from .typer import ALIASES, BUILTINS, Scope, Typer
 from .wording import article, listed, of_type, of_value
 
 VERBS = {"counter": ("count", "sum"), "gauge": ("set", "add", "min", "max"), "histogram": ("observe",)}
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Declared:
     """What statements may refer to."""
 
@@ -26,7 +26,7 @@ class Declared:
     params: dict[str, ir.ParamInfo]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Bodies:
     """Types statements; adds to ``problems``. ``broken`` names what was declared but wrongly, so that its uses are not
     reported again."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import builtins
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from mmap import mmap
 
 from .btf_index import (
@@ -40,14 +39,15 @@ from .btf_index import (
 from .btf_index import (
     BtfError as BtfError,
 )
+from .records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Void:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Int:
     name: str
     size: int  # bytes
@@ -56,24 +56,24 @@ class Int:
     char: builtins.bool = False  # plain char, or what BTF says is one
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Float:
     name: str
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Ptr:
     target: int  # type id
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Array:
     element: int  # type id
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Struct:
     id: int
     name: str  # "" when anonymous
@@ -81,7 +81,7 @@ class Struct:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Enum:
     id: int
     name: str
@@ -90,13 +90,13 @@ class Enum:
     values: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class FuncProto:
     params: tuple[tuple[str, int], ...]  # name, type id; a variadic end is ("...", 0)
     result: int  # type id; 0 is void
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Fwd:
     name: str
     union: bool
@@ -105,7 +105,7 @@ class Fwd:
 CType = Void | Int | Float | Ptr | Array | Struct | Enum | FuncProto | Fwd
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Member:
     name: str
     type_id: int

@@ -11,11 +11,11 @@ import sys
 import zlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from mmap import mmap
 
 from .problems import MachineError
+from .records import record
 
 
 class BtfError(MachineError):
@@ -34,7 +34,7 @@ MAGIC = 0xEB9F
 HEADER = struct.Struct("=HBBIIIII")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Sections:
     """``words``: the types. Names lie in ``data`` from ``names`` to ``names_end``, each with its NUL; types count them from the
     ``names_before``th byte on."""
@@ -57,7 +57,7 @@ class Sections:
         return self.data[start : self.data.find(b"\0", start, self.names_end)]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Index:
     """Where everything is: ``offsets`` (word offset of each type, by id), ``by_name`` (ids of named types, sorted by name,
     then id), ``constants`` and ``constant_enums`` (enumerators sorted by name, then enum: string offset, id of the enum).

@@ -7,10 +7,10 @@ the first that contains it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from . import btf
 from .ir import PtrT, Step, Type
+from .records import field, record
 
 HEADERS = frozenset({"pt_regs", "__sk_buff", "xdp_md", "sk_msg_md", "sk_reuseport_md"})
 """Structs that the headers of the generated C define, besides those whose names begin with bpf_ or btf_."""
@@ -30,7 +30,7 @@ KINDS = (
 _RELOCATED = "__attribute__((preserve_access_index))"
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Body:
     """Members used of one struct; ``nested`` holds those of members whose type has no name."""
 

@@ -7,7 +7,8 @@ The spec's name is taken where it can be.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from .records import record
 
 FIXED = frozenset(
     {
@@ -230,7 +231,7 @@ def is_taken(name: str) -> bool:
     return name in _LIBRARY or (name[-1:] in ("f", "l") and name[:-1] in _LIBRARY)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class FileNames:
     """``maps``: the C name of each map and metric. ``all``: every name at the level of the file but those of programs."""
 

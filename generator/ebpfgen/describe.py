@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from . import fits, inputs, ir, model
 from .btf import Enum, FuncProto, Fwd, Struct
 from .fits import Value
 from .kernel_description import Description
 from .problems import EXIT_SPEC, EbpfgenError, Mark, Problem, near_misses
+from .records import record, replace
 from .typer import BUILTINS, Typer
 
 _AT = model.At(Mark("", 1, 1), "")
@@ -46,7 +46,7 @@ class UnknownThing(EbpfgenError):
         super().__init__(message + (f"; did you mean {names}?" if names else "") + (f" ({hint})" if hint else ""))
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Row:
     """``word`` as a spec writes it. ``fits``: the field type that takes it, "" when none does; ``write``: the expression to give
     it, "" when that is the word. ``more``: where it lies, what to describe next."""
@@ -58,7 +58,7 @@ class Row:
     more: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Account:
     thing: str
     about: tuple[str, ...]

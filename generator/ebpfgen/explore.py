@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import kernel
+from .records import values
 
 if TYPE_CHECKING:
     import argparse
@@ -58,7 +58,7 @@ def run_find(args: argparse.Namespace) -> int:
 
     found = find(_kernel(args.kernel), args.pattern)
     if args.format == "json":
-        print(json.dumps([asdict(row) for row in found.rows], indent=2))
+        print(json.dumps([values(row) for row in found.rows], indent=2))
     else:
         table = [(row.name, row.signature, f"can't be attached: {row.note}" if row.note else "") for row in found.rows]
         print("\n".join(columns(table, widest=64)))

@@ -14,7 +14,6 @@ import io
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from .cache import cache_folder
 from .characters import quote
 from .model import Text
 from .problems import Problem
+from .records import record
 
 if TYPE_CHECKING:
     import lark
@@ -49,76 +49,76 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Node:
     pos: int
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Number(Node):
     value: int
     unit: str = ""  # "", duration, bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class String(Node):
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Boolean(Node):
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Name(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ParamName(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Member(Node):
     base: Node
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Index(Node):
     base: Node
     keys: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Call(Node):
     function: str
     args: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Unary(Node):
     op: str  # - ~ ! *
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Binary(Node):
     op: str  # C's, with && || and ??
     left: Node
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Conditional(Node):
     condition: Node
     yes: Node
     no: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Cast(Node):
     tag: str  # struct, union, enum or ""
     name: str
@@ -126,13 +126,13 @@ class Cast(Node):
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Contains(Node):
     item: Node
     container: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Tuple(Node):
     items: tuple[Node, ...]
 

@@ -6,13 +6,13 @@ One table gives each word its C type, size, alignment and what may be stored in 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from .model import Text
 from .problems import Problem, near_misses
+from .records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class FieldType:
     """``word`` as in the table below, ``arg`` what stands in the parentheses or behind the colon.
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from .describe import UnknownThing
 from .kernel_description import Description
 from .problems import near_misses
+from .records import record
 from .tracepoint_format import parse_fields
 
 _FUNCTIONS = ("kprobe", "kretprobe", "fentry", "fexit")
 _Matches = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Row:
     """``name`` as a spec writes it (``tracepoint:sock:inet_sock_set_state``); ``note``: why it can't be attached, "" when nothing
     is known against it."""
@@ -30,7 +30,7 @@ class Row:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Finds:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]  # what was left out, what to know

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .btf import Array, Btf, CType, Enum, Float, Int, Ptr, Struct, Void
+from .records import record
 
 _ADDRESS = re.compile(r"addr|(^|_)(ip|src|dst|gw)\d*(_|$)|_v6")
 _HARDWARE = re.compile(r"addr|mac")
@@ -29,7 +29,7 @@ _NAMED = (  # name, type it must have, field type
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Value:
     """A value of the kernel. ``type`` as C spells it, ``size`` in bytes; ``kind``: int, bool, pointer, array, enum, struct,
     other."""
@@ -42,7 +42,7 @@ class Value:
     enum: str = ""  # the enum's name, or a constant of it
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Fit:
     """``type``: the field type, "" when none fits. ``call``: the function that makes it of the value, "" when it is the value."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 
 from . import btf, ir, model
 from .kernel import Kernel, Tracepoint, TracepointField
 from .problems import Problem, near_misses
+from .records import field, record, replace
 from .typer import BASIC, Typer, c_int
 
 KINDS = {
@@ -38,7 +38,7 @@ REGISTERS = 6
 """Arguments passed in registers on every architecture here; libbpf 1.1 has no PT_REGS_PARM6, so the template defines it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Attachment:
     """What a program at one attach point is and sees. ``in_task``: it runs in the context of the task concerned."""
 
@@ -57,7 +57,7 @@ class Attachment:
     struct: btf.Struct | None = None  # whose members the args are
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Absent:
     """The kernel described does not have the target. ``partial`` can still be used by what needs no names of arguments."""
 

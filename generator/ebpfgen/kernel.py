@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from .btf import Btf, Enum, FuncProto
+from .records import record
 
 if TYPE_CHECKING:
     from .kernel_description import Description
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TracepointField:
     """A field of a tracepoint's record, from its format file: ``c_type`` as printed there ("const char *",
     "__data_loc char[]", "__u8[4]" with the array moved behind the type), ``offset`` and ``size`` in bytes."""
@@ -28,7 +28,7 @@ class TracepointField:
     signed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Tracepoint:
     """``fields`` without the common_* ones. ``record``: name of the BTF struct (``trace_event_raw_…``) whose members have
     exactly these names and offsets, so that CO-RE can follow a kernel that moved them; None when there is none."""

@@ -6,12 +6,12 @@ Receives named field types in order; returns offsets and explicit padding. C ass
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from .fieldtypes import FieldType
+from .records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Slot:
     """A member: ``type`` is None for padding (``__u8 name[size]``)."""
 
@@ -21,7 +21,7 @@ class Slot:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StructLayout:
     """``slots`` cover every byte from 0 to ``size``, in order."""
 

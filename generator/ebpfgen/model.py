@@ -6,12 +6,11 @@ here (:class:`Text`), parsed by the checker. All mappings keep the order of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from .problems import Mark, Problem
+from .records import field, record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class At:
     """Where a node stands: its place and its dotted path."""
 
@@ -22,7 +21,7 @@ class At:
         return Problem(self.mark, self.path, message, near, hint)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Text:
     """A scalar and its place. ``columns_exact`` says that character i of ``text`` stands at column ``mark.column + i`` of
     the same line (a plain or simply quoted scalar on one line), so that a position inside the text can be reported."""
@@ -37,7 +36,7 @@ class Text:
         return At(Mark(m.file, m.line, m.column + offset), self.at.path) if self.columns_exact else self.at
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Choice:
     """Alternatives between expressions: ``[rq.q.disk, rq.rq_disk]``."""
 
@@ -49,7 +48,7 @@ Expr = Text | Choice
 """An expression as written. YAML numbers and booleans arrive as Text with their source text ("42", "true")."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Param:
     name: str
     at: At
@@ -60,7 +59,7 @@ class Param:
     max: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Fields:
     """A record: names with types, or one type (``scalar``)."""
 
@@ -69,7 +68,7 @@ class Fields:
     scalar: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Map:
     name: str
     at: At
@@ -79,7 +78,7 @@ class Map:
     value: Fields
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Event:
     name: str
     at: At
@@ -87,7 +86,7 @@ class Event:
     summary: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Linear:
     """Linear buckets; the numbers are the spec's, already integers, in the metric's unit."""
 
@@ -97,7 +96,7 @@ class Linear:
     at: At
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Metric:
     name: str
     at: At
@@ -110,7 +109,7 @@ class Metric:
     top: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class AttachPoint:
     """One attach point as written. ``text.text`` is without the leading ``?``; ``optional`` says it was there."""
 
@@ -121,7 +120,7 @@ class AttachPoint:
     where: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class All:
     """Attach to all of these."""
 
@@ -129,7 +128,7 @@ class All:
     at: At
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class First:
     """Attach to the first that this kernel can."""
 
@@ -141,7 +140,7 @@ Attach = AttachPoint | All | First
 """``on`` of a probe, ``start`` or ``end`` of a span. ``{on: [a, b], let: …}`` arrives as All of two AttachPoints with one let."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Statement:
     """One statement. ``verb``: let emit count sum observe set add min max delete if stop.
 
@@ -162,7 +161,7 @@ class Statement:
     otherwise: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Probe:
     at: At
     on: Attach
@@ -173,7 +172,7 @@ class Probe:
     let: dict[str, Expr] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Span:
     name: str
     at: At
@@ -188,7 +187,7 @@ class Span:
     max_entries: Text | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Spec:
     file: str
     at: At

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import data, freshness, identity, toolchain
@@ -20,12 +19,13 @@ from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load
 from .problems import MachineError, SpecError
+from .records import record
 from .source import read
 
 Step = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Setting:
     """What builds share: the kernel described, the tools, the templates."""
 

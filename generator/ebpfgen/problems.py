@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from .records import record
 
 EXIT_SPEC = 1
 EXIT_USAGE = 2
@@ -23,7 +24,7 @@ EXIT_BUG = 70
 TRACEBACK = "EBPFGEN_TRACEBACK"  # in the environment: bugs show where they are
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(order=True)
 class Mark:
     """A place in a spec: ``line`` and ``column`` count from 1; ``column`` in characters."""
 
@@ -35,7 +36,7 @@ class Mark:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Problem:
     """One mistake. ``path`` names the node (``events.open.fields.path``), ``message`` says what is wrong and what was
     expected, ``near`` holds at most three names that were perhaps meant, ``hint`` a way out."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from .characters import quote
 from .model import At
 from .problems import Problem, near_misses
+from .records import record
 from .source import Mapping, Node, Scalar, Sequence, resolve
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _key_at(node: Node, key: str) -> At:
 # --- from jsonschema's errors to those worth telling ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class _Error:
     """One error of jsonschema: ``rule`` with its ``limit`` in ``schema``, at ``trail`` of the whole schema, does not hold for
     ``value`` at ``where``. ``branches``: what is wrong with it according to each branch of an ``anyOf`` or ``oneOf``."""

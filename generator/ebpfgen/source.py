@@ -13,13 +13,13 @@ import errno
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from .characters import FORBIDDEN, decode, mark_at, quote
 from .model import At
 from .problems import MachineError, Mark, Problem, SpecError, near_misses
+from .records import record
 from .syntax import MAX_DEPTH, syntax_problem, too_deep
 
 MAX_BYTES = 1 << 20
@@ -30,7 +30,7 @@ Value = str | int | float | bool | None
 Style = Literal["plain", "quoted", "block"]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Scalar:
     """``text`` is the scalar as written, without quotes; ``value`` what it means: only plain scalars are ever numbers,
     booleans or None. ``at`` is the first character of the text, inside the quotes; ``columns_exact`` as in model.Text."""
@@ -42,13 +42,13 @@ class Scalar:
     columns_exact: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Sequence:
     items: tuple[Node, ...]
     at: At
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Mapping:
     """``entries`` in the order of the file; ``keys`` holds the place of each key."""
 

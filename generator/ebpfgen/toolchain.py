@@ -14,7 +14,6 @@ import platform
 import re
 import signal
 import subprocess
-from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
 
@@ -22,11 +21,12 @@ from . import identity
 from .atomic import beside_of
 from .cache import cache_folder
 from .problems import MachineError
+from .records import record
 
 TARGETS = {"x86_64": "x86", "aarch64": "arm64", "riscv64": "riscv", "s390x": "s390", "ppc64le": "powerpc"}
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Toolchain:
     """Paths of the tools."""
 

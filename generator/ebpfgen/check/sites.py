@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 
 from ebpfgen import btf, cnames, inputs, ir, model
 from ebpfgen.bodies import Bodies, Declared, without_unused
@@ -17,13 +16,14 @@ from ebpfgen.cnames import FileNames
 from ebpfgen.expr import ExpressionError
 from ebpfgen.inputs import Absent, Attachment
 from ebpfgen.problems import Problem, near_misses
+from ebpfgen.records import field, record, replace
 from ebpfgen.typer import Scope, Typer
 from ebpfgen.wording import of_value
 
 from .order import lets_where_needed
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Site:
     """One attach point that could be resolved, with what its probe may see. ``absent``: why the kernel described does not have
     it, though the rest can be checked; it is ``left_out`` when its probe needs to know more of it."""
@@ -36,7 +36,7 @@ class Site:
     lets: list[ir.Statement] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Tree:
     kind: str
     site: Site | None

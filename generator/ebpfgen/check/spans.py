@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from ebpfgen import declare, expr, ir, model
 from ebpfgen.bodies import key_layout, storage
 from ebpfgen.expr import ExpressionError
 from ebpfgen.fieldtypes import FieldType
 from ebpfgen.layout import lay_out
+from ebpfgen.records import record, replace
 from ebpfgen.typer import Scope
 from ebpfgen.typer.trees import text_at
 from ebpfgen.wording import article, of_type, of_value
@@ -20,7 +20,7 @@ from .sites import Site, Sites
 DEFAULT_SPAN_ENTRIES = 10240
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Part:
     """Conjunct ``index`` of a ``where``."""
 

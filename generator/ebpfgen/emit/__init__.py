@@ -7,7 +7,6 @@ same bytes, with no time and no path in them.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,13 +14,14 @@ from ebpfgen import ir
 from ebpfgen.btf import Btf
 from ebpfgen.lower.collected import LONG_TEXT
 from ebpfgen.lower.statements import Lowerer
+from ebpfgen.records import record
 
 from .manifest import manifest_data, manifest_text
 from .program import program_data
 from .structs import all_structs, cdef_of, config_layout, struct_of
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Emitted:
     """The texts of an artefact, the records for its binding, and its manifest without what only building adds."""
 

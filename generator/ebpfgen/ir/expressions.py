@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ebpfgen.btf import Member, Struct
+from ebpfgen.records import record
 
 from .types import ArgvT, BoolT, BytesT, IntT, Space, StringT, Type
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Const:
     type: IntT | BoolT
     value: int
     name: str = ""  # as the spec writes it
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Text:
     type: StringT
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Local:
     """A variable of the generated function: ``let``."""
 
@@ -30,7 +29,7 @@ class Local:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Kept:
     """A value that a span kept: a member of its entry."""
 
@@ -38,19 +37,19 @@ class Kept:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Builtin:
     type: Type
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ParamValue:
     type: Type
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Input:
     """Something that the context gives; ``c`` is its C text, ``name`` what the spec calls it."""
 
@@ -60,7 +59,7 @@ class Input:
     uses: tuple[tuple[Struct, Member], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Step:
     """One step into a struct (``member``) or an array (``index``)."""
 
@@ -70,7 +69,7 @@ class Step:
     missing: bool = False  # the kernel described does not have this member
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Load:
     """What lies at ``steps`` behind the pointer ``base``: a number, a pointer, or a place."""
 
@@ -80,7 +79,7 @@ class Load:
     spelled_base: str  # struct request
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Follow:
     """A number behind a pointer to numbers: ``*p``."""
 
@@ -89,14 +88,14 @@ class Follow:
     index: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Unary:
     type: Type
     op: str
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Binary:
     type: Type
     op: str
@@ -104,7 +103,7 @@ class Binary:
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Conditional:
     type: Type
     condition: Expr
@@ -112,14 +111,14 @@ class Conditional:
     no: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Cast:
     type: Type
     operand: Expr
     c_type: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Lookup:
     """``map[keys]`` or one field of it; ``default`` from ``??``."""
 
@@ -130,21 +129,21 @@ class Lookup:
     default: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class InMap:
     type: BoolT
     map: str
     keys: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class OneOf:
     type: BoolT
     item: Expr
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class FieldChoice:
     """The first of ``options`` whose fields the running kernel has; ``fields`` are the steps to test, per option."""
 
@@ -153,7 +152,7 @@ class FieldChoice:
     fields: tuple[tuple[tuple[Struct, Member], ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Exists:
     """Whether the running kernel has all of ``fields``. Of one that the kernel described lacks, ``any_kind`` says that its type
     may be any: it is not going to be read."""
@@ -163,7 +162,7 @@ class Exists:
     any_kind: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StringAt:
     """A C string at a pointer; ``size`` 0 means as many as the destination holds."""
 
@@ -172,7 +171,7 @@ class StringAt:
     space: Space
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class BufferAt:
     """``length`` bytes at a pointer."""
 
@@ -182,13 +181,13 @@ class BufferAt:
     space: Space
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ArgvAt:
     type: ArgvT
     pointer: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class IpOf:
     """An address from 4 or 16 bytes: a number in network order, or a place."""
 
@@ -197,20 +196,20 @@ class IpOf:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MacOf:
     type: BytesT
     source: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Call:
     type: Type
     function: str
     args: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StringTest:
     """``left`` equals (or starts with, ``prefix``) the text."""
 
@@ -220,7 +219,7 @@ class StringTest:
     prefix: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StringIsParam:
     """``left`` equals the text of a parameter."""
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ebpfgen.records import record
 
 from .expressions import Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Let:
     name: str
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Emit:
     event: str
     values: tuple[tuple[str, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Measure:
     """A metric's verb; ``value`` already in the metric's unit, None for count."""
 
@@ -29,7 +29,7 @@ class Measure:
     value: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MapSet:
     """Stores an entry (``field`` None; ``values`` by field, absent ones 0) or one field of an entry that is there."""
 
@@ -39,7 +39,7 @@ class MapSet:
     values: tuple[tuple[str, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MapAdd:
     map: str
     keys: tuple[Expr, ...]
@@ -47,39 +47,39 @@ class MapAdd:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MapDelete:
     map: str
     keys: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class If:
     condition: Expr
     then: tuple[Statement, ...]
     otherwise: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Stop:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Filter:
     """The common filters: ends the program for a task that is not wanted. ``task``: whose, None for the current one."""
 
     task: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Where:
     """Ends the program where the condition is false."""
 
     condition: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SpanStart:
     """Stores the start: ``kept`` values under ``keys``."""
 
@@ -88,7 +88,7 @@ class SpanStart:
     kept: tuple[tuple[str, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SpanEnd:
     """Finds the start and removes it, whatever ``body`` does. An end without a start is counted as ``unpaired``, unless
     (``count_unpaired``) starts were left out on purpose."""

@@ -3,13 +3,13 @@ place in memory too large to be a value."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 from ebpfgen.btf import Struct
+from ebpfgen.records import field, record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class IntT:
     """``meaning``: a field type's word (duration, pid …) where it is known, for conversions; "" otherwise."""
 
@@ -21,7 +21,7 @@ class IntT:
         return f"{'i' if self.signed else 'u'}{self.bits}"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class BoolT:
     def __str__(self) -> str:
         return "condition"
@@ -30,7 +30,7 @@ class BoolT:
 Space = Literal["kernel", "user"]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class PtrT:
     """``target``: BTF type id, or ``element`` for a pointer to plain numbers (u64 *), or neither for void *. ``trusted``
     pointers (tp_btf, fentry) may be followed directly."""
@@ -45,7 +45,7 @@ class PtrT:
         return self.spelled
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StringT:
     size: int
 
@@ -53,7 +53,7 @@ class StringT:
         return f"string({self.size})"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class BytesT:
     word: str  # ip or mac
     size: int
@@ -62,13 +62,13 @@ class BytesT:
         return self.word
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ArgvT:
     def __str__(self) -> str:
         return "argv"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class PlaceT:
     """A struct or array in memory: usable for members, ``ip()``, ``str()``, not as a number. ``array``: (element type id,
     length) of an array, else None."""
@@ -82,7 +82,7 @@ class PlaceT:
         return self.spelled
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class EntryT:
     map: str
 

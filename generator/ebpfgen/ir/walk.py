@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 
@@ -11,7 +10,7 @@ def walk(node: object) -> Iterator[object]:
     if isinstance(node, tuple):
         for item in node:
             yield from walk(item)
-    elif dataclasses.is_dataclass(node) and type(node).__module__.startswith(f"{__package__}."):
+    elif type(node).__module__.startswith(f"{__package__}."):
         yield node
-        for f in dataclasses.fields(node):
-            yield from walk(getattr(node, f.name))
+        for name in node.__match_args__:  # type: ignore[attr-defined]  # all are records
+            yield from walk(getattr(node, name))

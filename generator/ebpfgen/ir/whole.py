@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
@@ -11,13 +10,14 @@ from ebpfgen.cnames import FileNames
 from ebpfgen.fieldtypes import FieldType
 from ebpfgen.kernel import Tracepoint
 from ebpfgen.layout import StructLayout
+from ebpfgen.records import record
 
 from .expressions import Expr
 from .statements import Statement
 from .types import Type
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Program:
     """One kernel program. ``target`` as in the manifest; ``context`` the C type of ctx; ``filtered`` says that the common
     filters are applied; ``task`` the task they speak of (None: the current one)."""
@@ -36,7 +36,7 @@ class Program:
     record: Tracepoint | None  # whose fields the context has at fixed offsets
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MapInfo:
     """A map of the spec; ``key`` and ``value`` hold a field "value"/"key" when the spec gives one type."""
 
@@ -49,7 +49,7 @@ class MapInfo:
     at: model.At
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class EventInfo:
     name: str
     id: int
@@ -58,7 +58,7 @@ class EventInfo:
     marks: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MetricInfo:
     name: str
     kind: str
@@ -78,7 +78,7 @@ class MetricInfo:
         return 64 if not self.linear else (self.linear.max - self.linear.min) // self.linear.step + 2
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SpanInfo:
     name: str
     max_entries: int
@@ -87,7 +87,7 @@ class SpanInfo:
     kept_types: dict[str, Type]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ParamInfo:
     name: str
     type: FieldType
@@ -97,7 +97,7 @@ class ParamInfo:
     max: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Plan:
     """A node of an attach plan: ``kind`` program (``program`` is an index), all or first."""
 
@@ -107,14 +107,14 @@ class Plan:
     of: tuple[Plan, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class AttachInfo:
     probe: str
     at: model.At
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class LeftOut:
     """An alternative that the kernel described does not have and that can't be typed without it."""
 
@@ -124,7 +124,7 @@ class LeftOut:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class CheckedSpec:
     """Everything emission needs; nothing of it can fail any more."""
 

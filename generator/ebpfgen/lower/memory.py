@@ -6,10 +6,9 @@ that only other kernels have. Never reads a spec's maps.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ebpfgen import ir
 from ebpfgen.cdecl import OTHER
+from ebpfgen.records import replace
 from ebpfgen.typer import c_int
 
 from .ctext import operand_of, path_of, primary_of

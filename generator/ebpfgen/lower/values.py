@@ -6,9 +6,8 @@ What the verifier would refuse after clang's optimizer is said such that clang l
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ebpfgen import cnames, ir
+from ebpfgen.records import replace
 from ebpfgen.typer import c_int
 
 from .collected import is_plain

@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from ebpfgen import ir
 from ebpfgen.fieldtypes import FieldType
+from ebpfgen.records import field, record
 
 from .collected import Collected
 from .ctext import is_simple
@@ -24,7 +24,7 @@ Store = Callable[[str, FieldType], None]
 """Writes a prepared value to a C lvalue."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Known:
     """What the current block knows: C text of values computed before."""
 

@@ -5,10 +5,9 @@ One expression yields one result or one :class:`~ebpfgen.expr.ExpressionError`. 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ebpfgen import expr, ir, model
 from ebpfgen.expr import ExpressionError
+from ebpfgen.records import replace
 from ebpfgen.wording import of_type
 
 from .forms import Typing

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ebpfgen import expr, ir
 from ebpfgen.problems import near_misses
+from ebpfgen.records import replace
 from ebpfgen.wording import counted, of_value
 
 from .operators import Operators

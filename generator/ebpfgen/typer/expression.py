@@ -8,10 +8,10 @@ each calls those below, and above only what is abstract here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 
 from ebpfgen import expr, ir, model
 from ebpfgen.expr import ExpressionError
+from ebpfgen.records import replace
 from ebpfgen.wording import of_value
 
 from .kernel_types import KernelTypes

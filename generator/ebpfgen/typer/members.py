@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ebpfgen import btf, expr, ir
 from ebpfgen.expr import ExpressionError
 from ebpfgen.problems import near_misses
+from ebpfgen.records import replace
 from ebpfgen.wording import counted, of_type, of_value
 
 from .named import Named

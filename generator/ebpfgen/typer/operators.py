@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ebpfgen import btf, expr, ir
 from ebpfgen.problems import near_misses
+from ebpfgen.records import replace
 from ebpfgen.wording import of_type, of_value
 
 from .comparisons import COMPARED, Comparisons

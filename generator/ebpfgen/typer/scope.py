@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from ebpfgen import btf, ir
 from ebpfgen.expr import ExpressionError
 from ebpfgen.fieldtypes import FieldType
+from ebpfgen.records import field, record, replace
 
 BUILTINS: dict[str, ir.Type] = {
     "nsecs": ir.IntT(64, False, "timestamp"),
@@ -26,7 +26,7 @@ OF_TASK = ("pid", "tid", "uid", "gid", "ppid", "comm", "cgroup", "wanted")
 ALIASES = {"time": "nsecs"}
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Scope:
     """What names mean at one place. ``names``: variables; ``args``: inputs by name, or why there are none; ``numbered``:
     arg0, arg1 …; ``space``: where plain numbers used as pointers point to; ``record``: the struct whose members the args are, for

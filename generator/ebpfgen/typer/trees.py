@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ebpfgen import btf, ir
+from ebpfgen.records import replace
 
 
 def text_at(value: ir.Expr) -> ir.StringAt:

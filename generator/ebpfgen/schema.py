@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .characters import quote
+from .conform import conforms
 from .model import At
 from .problems import Problem, near_misses
 from .records import record
@@ -45,7 +46,10 @@ def problems(root: Node) -> list[Problem]:
     version = root.entries.get("ebpfgen") if isinstance(root, Mapping) else None
     if isinstance(version, Scalar) and type(version.value) is int and version.value != VERSION:
         return [version.at.problem(f"format version {version.text} is not known, expected {VERSION}")]
-    errors = [leaf for error in _validator().iter_errors(_plain(root)) for leaf in _leaves(_error(error))]
+    value = plain(root)
+    if conforms(value, _schema(), _schema()):
+        return []
+    errors = [leaf for error in validator().iter_errors(value) for leaf in _leaves(_error(error))]
     found = {problem for error in _telling(errors) for problem in _explain(error, root)}
     return sorted(found, key=lambda p: (p.mark, p.path, p.message))
 
@@ -60,7 +64,7 @@ def _schema() -> dict[str, Any]:
 
 
 @cache
-def _validator() -> Validator:
+def validator() -> Validator:
     from jsonschema import Draft202012Validator, validators
 
     def is_integer(_: Any, value: object) -> bool:
@@ -83,12 +87,12 @@ def _pattern(_: Any, pattern: str, instance: object, __: Any) -> Iterator[Valida
         yield ValidationError("pattern")
 
 
-def _plain(node: Node) -> Any:
+def plain(node: Node) -> Any:
     if isinstance(node, Scalar):
         return node.value
     if isinstance(node, Sequence):
-        return [_plain(item) for item in node.items]
-    return {key: _plain(value) for key, value in node.entries.items()}
+        return [plain(item) for item in node.items]
+    return {key: plain(value) for key, value in node.entries.items()}
 
 
 def _locate(root: Node, where: Iterable[str | int]) -> Node:

@@ -39,6 +39,10 @@ def test_neither_package_imports_the_other() -> None:
     assert importers(RUNTIME, "ebpfgen") == asks
 
 
+def test_data_of_the_generator_are_records() -> None:
+    assert importers(GENERATOR, "dataclasses") == set()  # see ebpfgen.records
+
+
 def test_one_door_to_c() -> None:
     doctors = {"doctor/calls.py", "doctor/software.py"}  # must work where libbpf or cffi does not
     plugins = {"sinks/registry.py"}  # importlib.metadata: which sinks other packages register

@@ -3,6 +3,7 @@
  * Compiled once and linked with each spec's host.c and libbpf (1.1 or later) into <name>.so. It knows nothing of a spec but
  * what host.h gives. The ring buffer is the map "events".
  */
+#define _GNU_SOURCE /* memrchr */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -46,7 +47,8 @@ struct er_object {
 
 /* --- libbpf's words ------------------------------------------------------------------------------------------------ */
 
-enum { LOG_MOST = 4 << 20 };
+/* Of one message at most this much is kept at both of its ends: the verifier's log can have 50 MB, and ends with the reason. */
+enum { LOG_MOST = 4 << 20, LOG_HEAD = 1 << 16, LOG_TAIL = 1 << 20 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -71,6 +73,23 @@ static int words_make_room(size_t more)
 	return 0;
 }
 
+/* The middle of a long message makes way for a note, from the end of one line to the beginning of another. */
+static size_t words_cut_middle(char *text, size_t length)
+{
+	char *from = text + LOG_HEAD, *to = text + length - LOG_TAIL, *line;
+	char note[80];
+	int size;
+
+	line = memrchr(text, '\n', LOG_HEAD);
+	from = line ? line + 1 : from;
+	line = memchr(to, '\n', LOG_TAIL);
+	to = line ? line + 1 : to;
+	size = snprintf(note, sizeof(note), "[%zu bytes of log were cut here]\n", (size_t)(to - from));
+	memcpy(from, note, size);
+	memmove(from + size, to, text + length - to);
+	return from + size + (text + length - to) - text;
+}
+
 static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
 {
 	va_list again;
@@ -84,11 +103,11 @@ static int keep_words(enum libbpf_print_level level, const char *format, va_list
 	if (length <= 0)
 		return 0;
 	pthread_mutex_lock(&words.lock);
-	if (words.used + length >= LOG_MOST || words_make_room(length + 1)) {
+	if (words.used >= LOG_MOST || words_make_room(length + 1)) {
 		words.cut += length;
 	} else {
 		vsnprintf(words.text + words.used, length + 1, format, args);
-		words.used += length;
+		words.used += length > LOG_HEAD + LOG_TAIL ? words_cut_middle(words.text + words.used, length) : length;
 	}
 	pthread_mutex_unlock(&words.lock);
 	return length;
@@ -111,7 +130,9 @@ size_t er_log(char *buf, size_t cap)
 			memcpy(buf, words.text, take);
 		snprintf(buf + take, cap - take, "%s", note);
 	}
-	words.used = words.cut = 0;
+	free(words.text);
+	words.text = NULL;
+	words.used = words.room = words.cut = 0;
 	pthread_mutex_unlock(&words.lock);
 	return length;
 }

@@ -9,7 +9,7 @@ from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .layout import StructLayout, lay_out
 from .problems import Problem, near_misses
-from .records import field, record
+from .records import field, record, replace
 from .typer import ALIASES, BUILTINS, Scope, Typer
 from .wording import article, listed, of_type, of_value
 
@@ -40,7 +40,7 @@ class Bodies:
         done: list[ir.Statement] = []
         for statement in written:
             try:
-                done.extend(self._statement(statement, scope))
+                done.extend(ir.located(typed, statement.at.mark) for typed in self._statement(statement, scope))
             except ExpressionError as e:
                 self.problems.append(e.problem)
         return tuple(done)
@@ -61,7 +61,7 @@ class Bodies:
             problem = s.at.problem("'let' can't be conditional: the name would be unknown after it", hint="use c ? a : b")
             scope.failed |= dict.fromkeys(s.fields or {}, ExpressionError(problem))
             raise ExpressionError(problem)
-        plain = tuple(self._plain(s, scope))
+        plain = tuple(ir.located(typed, s.at.mark) for typed in self._plain(s, scope))
         if condition is not None:
             yield ir.If(condition, plain)
 
@@ -105,7 +105,7 @@ class Bodies:
             variable = cnames.free(name, scope.variables)
             scope.variables.add(variable)
             scope.names[name] = ir.Local(value.type, variable)
-            yield ir.Let(variable, value)
+            yield ir.Let(variable, value, at=value.at)
         else:
             scope.names[name] = value
 
@@ -353,8 +353,8 @@ def _drop(body: tuple[ir.Statement, ...], used: set[str]) -> tuple[ir.Statement,
         if isinstance(s, ir.Let) and s.name not in used:
             continue
         if isinstance(s, ir.If):
-            s = ir.If(s.condition, _drop(s.then, used), _drop(s.otherwise, used))
+            s = replace(s, then=_drop(s.then, used), otherwise=_drop(s.otherwise, used))
         if isinstance(s, ir.SpanEnd):
-            s = ir.SpanEnd(s.span, s.keys, _drop(s.body, used), s.count_unpaired)
+            s = replace(s, body=_drop(s.body, used))
         done.append(s)
     return tuple(done)

@@ -14,7 +14,7 @@ from . import identity
 
 MANIFEST = "manifest.json"
 _SEAL = b',\n "digest": "'
-SUFFIXES = ("bpf.c", "h", "bpf.o", "btf", "skel.h", "host.c", "so")
+SUFFIXES = ("bpf.c", "h", "bpf.o", "btf", "places.json", "skel.h", "host.c", "so")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _digest: list[str] = []
 

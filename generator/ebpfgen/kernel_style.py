@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from itertools import groupby, takewhile
 
+from .cline import indented, like
+
 WIDEST = 120
 TAB = 8
 
@@ -21,7 +23,7 @@ _DECLARED = re.compile(
 
 def lay_out(body: list[str]) -> list[str]:
     """The same function in the kernel's style; the caller indents it by one tab."""
-    return [part for line in _block(body) for part in _narrow(line)]
+    return [like(line, part) for line in _block(body) for part in _narrow(line)]
 
 
 def _block(lines: list[str]) -> list[str]:
@@ -37,7 +39,7 @@ def _block(lines: list[str]) -> list[str]:
             first.append(line)
         else:
             declared.setdefault(found["base"], []).append(f"{found['stars']}{found['name']}{found['array'] or ''}")
-            rest += _assigned(found)
+            rest += [like(line, part) for part in _assigned(found)]
     first += [f"{base} {', '.join(names)};" for base, names in declared.items()]
     return [*first, "", *rest] if first and rest else first + rest
 
@@ -46,7 +48,7 @@ def _statements(lines: list[str]) -> Iterator[str]:
     """The lines, those of inner blocks laid out."""
     for deeper, group in groupby(lines, lambda line: line.startswith("\t")):
         if deeper:
-            yield from (f"\t{line}" if line else "" for line in _block([line[1:] for line in group]))
+            yield from (indented(line) if line else line for line in _block([like(line, line[1:]) for line in group]))
         else:
             yield from group
 

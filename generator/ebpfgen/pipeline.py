@@ -10,11 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import data, freshness, identity, toolchain
+from . import data, freshness, identity, linked, toolchain
 from .atomic import folder_beside, put_in_place, write_beside
 from .check import check
 from .emit import Emitted, Emitter, manifest_text
 from .emit.binding import binding
+from .emit.places import places_text
 from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load
@@ -52,12 +53,13 @@ def build_one(spec: Path, out: Path, setting: Setting | None = None, step: Step 
     step("generate")
     emitted = setting.emitter.emit(checked, setting.kernel.btf)
     try:
-        return _make(emitted, source, out, setting, step)
+        return make(emitted, source, out, setting, step)
     except OSError as e:
         raise MachineError(f"{e.filename or out}: {e.strerror}") from None
 
 
-def _make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step) -> Path:
+def make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step = lambda _: None) -> Path:
+    """The artefact of texts: the half of a build that uses tools. Raises MachineError, OSError."""
     target = out / emitted.name
     with folder_beside(target) as folder:
         inputs = freshness.inputs_digest(source, setting.kernel.fingerprint, identity.tools_fingerprint())
@@ -81,6 +83,8 @@ def _compile(emitted: Emitted, inputs: str, folder: Path, setting: Setting, step
         text = binding((setting.emitter.folder / "driver.h").read_text(encoding="utf-8"), emitted.cdef, f"{name}_cffi")
         (folder / f"{name}_cffi.py").write_text(text, encoding="utf-8")
         compiled.result()
+        programs = linked.read((folder / f"{name}.bpf.o").read_bytes(), f"{name}.bpf.c")
+        (folder / f"{name}.places.json").write_text(places_text(emitted.places, programs), encoding="utf-8")
         types = beside.submit(toolchain.make_core_btf, tools, folder, name, setting.kernel.btf.data)
         step("skeleton")
         toolchain.make_skeleton(tools, folder, name)

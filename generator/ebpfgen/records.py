@@ -15,15 +15,24 @@ _MISSING: Any = object()
 
 
 class _Field:
-    __slots__ = ("compare", "default", "default_factory")
+    __slots__ = ("compare", "default", "default_factory", "kw_only")
 
-    def __init__(self, default: Any, default_factory: Callable[[], Any] | None, compare: bool) -> None:
-        self.default, self.default_factory, self.compare = default, default_factory, compare
+    def __init__(
+        self, default: Any, default_factory: Callable[[], Any] | None = None, compare: bool = True, kw_only: bool = False
+    ) -> None:
+        self.default, self.default_factory, self.compare, self.kw_only = default, default_factory, compare, kw_only
 
 
-def field(*, default: Any = _MISSING, default_factory: Callable[[], Any] | None = None, compare: bool = True) -> Any:
-    """A field whose default is made for each record, or that has no part in comparisons."""
-    return _Field(default, default_factory, compare)
+def field(
+    *,
+    default: Any = _MISSING,
+    default_factory: Callable[[], Any] | None = None,
+    compare: bool = True,
+    kw_only: bool = False,
+) -> Any:
+    """A field whose default is made for each record, or that has no part in comparisons; ``kw_only``: it stands behind all
+    others, those of derived classes too."""
+    return _Field(default, default_factory, compare, kw_only)
 
 
 @dataclass_transform(field_specifiers=(field,))
@@ -54,7 +63,8 @@ def _made(cls: type[T], frozen: bool, eq: bool, order: bool) -> type[T]:
     fields = dict(next((base.__fields__ for base in cls.__mro__[1:] if hasattr(base, "__fields__")), {}))
     for name in own:
         given = space.pop(name, _MISSING)
-        fields[name] = given if isinstance(given, _Field) else _Field(given, None, True)
+        fields[name] = given if isinstance(given, _Field) else _Field(given)
+    fields = dict(sorted(fields.items(), key=lambda each: each[1].kw_only))
     for name in ("__dict__", "__weakref__"):
         space.pop(name, None)
     space |= {"__slots__": tuple(own), "__fields__": fields, "__match_args__": tuple(fields)}

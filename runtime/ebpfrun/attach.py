@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from . import verdict
 from .door import Object
 from .errors import AttachError, DriverError
 from .manifest import All, Attach, Manifest, One, Plan, Program
+from .refusal import Refusal, of_load, of_verifier
 from .symbols import SymbolError, binary_path, symbol_offset
 
 TRACING = "/sys/kernel/tracing"
@@ -28,16 +30,17 @@ _NS = {"s": 10**9, "ms": 10**6, "us": 10**3}
 _TRAMPOLINES = ("fentry", "fexit")
 _KPROBES = ("kprobe", "kretprobe")
 _NO_TRAMPOLINES = "this kernel does not let programs hook its functions by trampolines (fentry, fexit)"
-_END_OF_LOG = "-- END PROG LOAD LOG --"  # libbpf's words around the verifier's
 # What the kernel is most likely to refuse is attached first: giving up later means detaching what is attached, which is slow.
 _FRAGILE_FIRST = (*_TRAMPOLINES, *_KPROBES, "uprobe", "uretprobe", "tp_btf", "raw_tracepoint")
 
 
 class Reason(NamedTuple):
-    """Why a program can't be attached here."""
+    """Why a program can't be attached here; ``place`` and ``more`` as in :class:`~ebpfrun.refusal.Refusal`."""
 
     program: Program
     why: str
+    place: str = ""
+    more: tuple[str, ...] = ()
 
 
 class Choice(NamedTuple):
@@ -55,16 +58,17 @@ class _NoWayError(Exception):
 class Chooser:
     """Chooses between alternatives, and remembers what the kernel refused."""
 
-    def __init__(self, manifest: Manifest) -> None:
-        self.manifest = manifest
-        self._refused: dict[tuple[object, ...], str] = {}
+    def __init__(self, manifest: Manifest, verifier_log: str | None = None) -> None:
+        """``verifier_log``: the file that has all of the verifier's words, if there is one."""
+        self.manifest, self._log = manifest, verifier_log
+        self._refused: dict[tuple[object, ...], Refusal] = {}
 
     def refuse(self, program: Program, error: DriverError) -> None:
         """The kernel refused this program: it, and whatever would be refused for the same reason, is not chosen again."""
-        why = explain(program, error)
-        if why == _NO_TRAMPOLINES:
-            self._refused["trampolines",] = why
-        self._refused[(program.name,) if _by_verifier(error) else _identity(program)] = why
+        refusal = explain(self.manifest, program, error)
+        if refusal.why == _NO_TRAMPOLINES:
+            self._refused["trampolines",] = refusal
+        self._refused[(program.name,) if verdict.is_verdict(error.log) else _identity(program)] = refusal
 
     def choose(self) -> Choice:
         """What to load. Raises AttachError when a probe that must be attached can't be."""
@@ -74,7 +78,7 @@ class Chooser:
             try:
                 chosen, reasons = self._choose(attach.plan)
             except _NoWayError as no:
-                raise AttachError(_no_way(attach, no.reasons, self.manifest)) from None
+                raise AttachError(_no_way(attach, no.reasons, self.manifest, self._log)) from None
             programs.update(dict.fromkeys(chosen))
             passed.extend(reasons)
         return Choice(tuple(programs), tuple(passed))
@@ -103,22 +107,27 @@ class Chooser:
 
     def _choose_one(self, one: One) -> tuple[list[int], list[Reason]]:
         program = self.manifest.programs[one.program]
-        why = self._refused.get((program.name,)) or self._refused.get(_identity(program)) or self._why_not(program)
-        if why is None:
+        refusal = self._refused.get((program.name,)) or self._refused.get(_identity(program)) or self._why_not(program)
+        if refusal is None:
             return [one.program], []
         if one.optional:
-            return [], [Reason(program, why)]
-        raise _NoWayError([Reason(program, why)])
+            return [], [Reason(program, *refusal)]
+        raise _NoWayError([Reason(program, *refusal)])
 
-    def _why_not(self, program: Program) -> str | None:
+    def _why_not(self, program: Program) -> Refusal | None:
         """Why this kernel certainly can't attach the program, as far as that is known without trying."""
+        if program.kind in _TRAMPOLINES:
+            return self._refused.get(("trampolines",))
+        why = self._known_not(program)
+        return Refusal(why) if why else None
+
+    @staticmethod
+    def _known_not(program: Program) -> str | None:
         target = program.target
         if program.kind == "tracepoint":
             return _why_not_tracepoint(target["category"], target["name"])
         if program.kind in _KPROBES and not os.path.exists(f"{PERF_DEVICES}/kprobe"):
             return "this kernel has no kprobes (CONFIG_KPROBES)"
-        if program.kind in _TRAMPOLINES:
-            return self._refused.get(("trampolines",))
         if program.kind in ("uprobe", "uretprobe"):
             if not os.path.exists(f"{PERF_DEVICES}/uprobe"):
                 return "this kernel has no uprobes (CONFIG_UPROBES)"
@@ -202,29 +211,28 @@ def cpus() -> list[int]:
 # --- saying why ---
 
 
-def explain(program: Program, error: DriverError) -> str:
+def explain(manifest: Manifest, program: Program, error: DriverError) -> Refusal:
     """Why the kernel refused the program, in words."""
+    if why := _of_kind(program, error):
+        return Refusal(why)
+    return of_verifier(manifest, program, error.log) if verdict.is_verdict(error.log) else of_load(error)
+
+
+def _of_kind(program: Program, error: DriverError) -> str:
+    """What an error means for the kind of attach point, "" when nothing special."""
     if program.kind in _KPROBES and error.errno == errno.ENOENT:
         return _why_not_function(program.target["function"])
     if "failed to find kernel BTF type ID" in error.log:
         return f"this kernel has no {'tracepoint' if program.kind == 'tp_btf' else 'function'} of that name in its BTF"
     if program.kind == "raw_tracepoint" and error.errno == errno.ENOENT:
         return "this kernel has no such tracepoint"
+    if program.kind == "tracepoint" and error.errno == errno.EACCES and not verdict.is_verdict(error.log):
+        return "it reads more of the tracepoint's record than this kernel's has: its fields are others than where it was built"
     if program.kind in _TRAMPOLINES and error.errno in (errno.EPERM, errno.EOPNOTSUPP, 524):
         return _NO_TRAMPOLINES
     if program.kind in ("profile", "interval", "software") and error.errno in (errno.ENOENT, errno.EOPNOTSUPP):
         return "this kernel has no such perf event"
-    lines = [line.strip() for line in error.log.splitlines() if line.strip()]
-    if _by_verifier(error):
-        end = next(i for i, line in enumerate(lines) if line.endswith(_END_OF_LOG))
-        said = [line for line in lines[:end] if not re.match(r"processed \d+ insns|verification time|stack depth", line)]
-        return f"the kernel refuses the program: {said[-1]} (--verbose shows all of its words)"
-    first = f" ({lines[0].removeprefix('libbpf: ')})" if lines else ""
-    return os.strerror(error.errno) + first
-
-
-def _by_verifier(error: DriverError) -> bool:
-    return _END_OF_LOG in error.log
+    return ""
 
 
 def _why_not_function(function: str) -> str:
@@ -242,13 +250,18 @@ def _did_you_mean(near: list[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _no_way(attach: Attach, reasons: tuple[Reason, ...], manifest: Manifest) -> str:
+def _no_way(attach: Attach, reasons: tuple[Reason, ...], manifest: Manifest, log: str | None) -> str:
+    more = "".join(f"\n{line}" for r in reasons for line in r.more)
+    if more:
+        more += f"\nall of the kernel's words: {f'in {log}' if log else '--verifier-log FILE'}"
+    if len(reasons) == 1 and reasons[0].place:
+        return f"{reasons[0].place}: probe {attach.probe}: {reasons[0].why}{more}"
     tried = [f"{r.program.text}: {r.why}" for r in reasons]
     tried += [f"{o.text}, left out when built: {o.why}" for o in manifest.left_out if o.probe == attach.probe]
     what = "can't be attached here" if len(tried) == 1 else "none of its attach points can be attached here"
     hint = _hint(reasons)
     first = reasons[0].program
-    return f"{first.file}:{first.line}: {attach.probe}: {what}: {'; '.join(tried)}{f' (hint: {hint})' if hint else ''}"
+    return f"{first.file}:{first.line}: {attach.probe}: {what}: {'; '.join(tried)}{f' (hint: {hint})' if hint else ''}{more}"
 
 
 def _hint(reasons: tuple[Reason, ...]) -> str:

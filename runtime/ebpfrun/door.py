@@ -17,7 +17,7 @@ from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
 ABI = 5
-_LOG_BYTES = 1 << 16
+_LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
 
 

@@ -44,6 +44,7 @@ class Options(NamedTuple):
     ring: int | None
     quiet: bool
     verbose: bool
+    verifier_log: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -105,6 +106,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     out.add_argument("--quiet", "-q", action="store_true", help="no remarks and no summary")
     out.add_argument("--verbose", "-v", action="store_true", help="say what is attached, what is not and why")
+    out.add_argument("--verifier-log", metavar="FILE", help="keep all that the kernel says of programs that it refuses")
     only = parser.add_argument_group("only the events of")
     only.add_argument("--pid", metavar="N", type=_typed(values.process), help="a process")
     only.add_argument("--tid", metavar="N", type=_typed(values.thread), help="a thread")
@@ -188,6 +190,7 @@ def parse(target: Target, manifest: Manifest) -> Options:
         ring=args.ring,
         quiet=args.quiet,
         verbose=args.verbose,
+        verifier_log=args.verifier_log,
     )
 
 

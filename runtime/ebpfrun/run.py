@@ -60,7 +60,8 @@ def _run(
 ) -> int:
     stop.last_act = command.kill if command else None
     filters = _filters(manifest, options, command, notice)
-    with Tracer(manifest, options.params, filters, options.ring, notice, stop, driver) as tracer:
+    log = options.verifier_log
+    with Tracer(manifest, options.params, filters, options.ring, notice, stop, driver, verifier_log=log) as tracer:
         notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options)}", True)
         if command is not None:
             command.go()

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import attach, config, manifest
+from . import attach, config, manifest, verdict
 from .door import Driver, Object
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest, Program
@@ -40,7 +40,8 @@ def _never() -> bool:
 class Tracer:
     """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's; ``notice``
     is told what a person may want to know, with True when it matters without ``--verbose``; once ``stop`` says so, no more is
-    attached; ``driver`` is the artefact's, where it is loaded already."""
+    attached; ``driver`` is the artefact's, where it is loaded already; ``verifier_log`` a file for all that the kernel says of
+    programs that it refuses."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Tracer:
         stop: Callable[[], bool] = _never,
         driver: Driver | None = None,
         sampling: bool = False,
+        verifier_log: str | None = None,
     ) -> None:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
@@ -60,6 +62,7 @@ class Tracer:
         self._ring = ring
         self._notice = notice
         self._stop = stop
+        self._verifier_log = verifier_log
         self._driver = driver
         self._object: Object | None = None
         self._buffer: Any = None
@@ -75,7 +78,8 @@ class Tracer:
         """Loads and attaches. Nothing stays behind when it raises."""
         driver = self._driver = self._driver or load_driver(self.manifest)
         self._mount_tracefs(driver)
-        chooser = attach.Chooser(self.manifest)
+        chooser = attach.Chooser(self.manifest, self._verifier_log)
+        refusals = 0
         btf = _types(self.manifest)
         while True:
             choice = chooser.choose()
@@ -89,6 +93,7 @@ class Tracer:
                 self._tell(choice)
                 return
             self.close()
+            refusals += self._keep_log(*refused, first=not refusals)
             chooser.refuse(*refused)
             self._notice(str(refused[1]), False)
 
@@ -193,11 +198,25 @@ class Tracer:
             self.attached = (*self.attached, program)
         return None
 
+    def _keep_log(self, program: Program, error: DriverError, first: bool) -> bool:
+        """Writes the verifier's words where they are wanted; returns whether it said something."""
+        if not verdict.is_verdict(error.log):
+            return False
+        if self._verifier_log is not None:
+            try:
+                with open(self._verifier_log, "w" if first else "a", encoding="utf-8") as file:
+                    file.write(f"{program.text} ({program.file}:{program.line}), program {program.name}:\n")
+                    file.write(f"{verdict.whole(error.log)}\n")
+            except OSError as failed:
+                raise MachineError(f"--verifier-log {self._verifier_log}: {failed.strerror}") from None
+        return True
+
     def _tell(self, choice: attach.Choice) -> None:
         for program in self.attached:
             self._notice(f"attached {program.text} ({program.file}:{program.line})", False)
-        for program, why in choice.passed:
-            self._notice(f"passed over {program.text} ({program.file}:{program.line}): {why}", False)
+        for reason in choice.passed:
+            program, place = reason.program, reason.place or f"{reason.program.file}:{reason.program.line}"
+            self._notice(f"passed over {program.text} ({place}): {reason.why}", False)
         for left in self.manifest.left_out:
             self._notice(f"left out when built: {left.text} ({self.manifest.spec_file}:{left.line}): {left.why}", False)
         if not choice.programs:

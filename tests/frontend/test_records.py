@@ -109,3 +109,17 @@ def test_matching_and_keeping() -> None:
             assert (at, x, y) == (0, 1, 2)
     for again in (copy.deepcopy(Point(0, 1)), pickle.loads(pickle.dumps(Point(0, 1)))):
         assert again == Point(0, 1)
+
+
+def test_a_field_by_keyword_only_stands_behind_those_of_derived_classes() -> None:
+    @record()
+    class Base:
+        at: int = field(default=0, compare=False, kw_only=True)
+
+    @record()
+    class Derived(Base):
+        name: str
+
+    assert Derived("x", at=3).at == 3
+    assert Derived("x", at=3) == Derived("x")
+    assert replace(Derived("x", at=3), name="y").at == 3

@@ -27,7 +27,16 @@ def artefacts(folder: Path) -> Path:
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True)
     if done.returncode:
         raise LabError(f"the specs do not build:\n{done.stderr}")
+    refused(folder / "refused")
     return folder
+
+
+def refused(folder: Path) -> None:
+    """The programs that every kernel refuses, see :mod:`verdicts`."""
+    command = [sys.executable, "-m", "verdicts.making", str(folder)]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True)
+    if done.returncode:
+        raise LabError(f"the programs with mistakes do not build:\n{done.stderr}")
 
 
 def workload_programs(folder: Path) -> Path:

@@ -152,7 +152,7 @@ class Sites:
         if written is None:
             return []
         try:
-            return [ir.Where(c) for c in self.typer.conjuncts(written, scope)]
+            return [ir.Where(c, at=c.at) for c in self.typer.conjuncts(written, scope)]
         except ExpressionError as e:
             self.problems.append(e.problem)
             return []

@@ -140,7 +140,8 @@ class Programs(Sites):
         done: list[ir.Statement] = []
         for part in parts:
             try:
-                done.append(ir.Where(self.typer.conjunct(part.whole, part.index, scope)))
+                condition = self.typer.conjunct(part.whole, part.index, scope)
+                done.append(ir.Where(condition, at=condition.at))
             except ExpressionError as e:
                 self.problems.append(e.problem)
         return done
@@ -156,7 +157,8 @@ class Programs(Sites):
             except ExpressionError as e:
                 self.problems.append(e.problem)
         try:
-            body.append(ir.SpanStart(span.name, self._fit_keys(span, info, self._keys(span, site)), tuple(kept)))
+            keys = self._fit_keys(span, info, self._keys(span, site))
+            body.append(ir.SpanStart(span.name, keys, tuple(kept), at=site.point.at.mark))
         except ExpressionError as e:
             self.problems.append(e.problem)
         indices[id(site)] = len(self.programs)
@@ -224,7 +226,7 @@ class Programs(Sites):
         early = closure(key_lets, in_keys)
         body = tuple(s for s in body if not (isinstance(s, ir.Let) and s.name in early))
         site.lets = [*(s for s in key_lets if s.name in early)]
-        end = ir.SpanEnd(span.name, keys, body, count_unpaired)
+        end = ir.SpanEnd(span.name, keys, body, count_unpaired, at=site.point.at.mark)
         # Paired by thread, both ends belong to the same task: what the start filtered out needs no look-up here.
         self.program(site, f"{span.name}.end", f"{span.name}_{site.found.label}", [*prologue, end], filtered=not span.key)
 

@@ -14,22 +14,26 @@ from ebpfgen import ir
 from ebpfgen.btf import Btf
 from ebpfgen.lower.collected import LONG_TEXT
 from ebpfgen.lower.statements import Lowerer
+from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
 from .manifest import manifest_data, manifest_text
+from .places import places_of
 from .program import program_data
 from .structs import all_structs, cdef_of, config_layout, struct_of
 
 
 @record()
 class Emitted:
-    """The texts of an artefact, the records for its binding, and its manifest without what only building adds."""
+    """The texts of an artefact, the records for its binding, and its manifest without what only building adds. ``places``:
+    number of a line of ``bpf_c``, from 1 → where in the spec it comes from."""
 
     name: str
     bpf_c: str
     header: str
     cdef: str
     manifest: dict[str, Any]
+    places: dict[int, Mark]
 
 
 class Emitter:
@@ -72,12 +76,15 @@ class Emitter:
             structs.append(struct_of(lowerer.scratch[LONG_TEXT], "Text whose length is asked."))
         header_data = {"name": checked.spec.name, "file": checked.file, "structs": structs}
         name = checked.spec.name
+        data = program_data(checked, lowerer, bodies, config)
+        bpf_c = self.render("spec.bpf.c.j2", data)
         return Emitted(
             name,
-            self.render("spec.bpf.c.j2", program_data(checked, lowerer, bodies, config)),
+            bpf_c,
             self.render("records.h.j2", header_data),
             cdef_of(structs),
             manifest_data(checked, lowerer, config, filters),
+            places_of(bpf_c, [*data["shared"], *data["programs"]]),
         )
 
 

@@ -34,6 +34,7 @@ from .expressions import (
     Text,
     Unary,
 )
+from .node import Node, located
 from .statements import Emit, Filter, If, Let, MapAdd, MapDelete, MapSet, Measure, SpanEnd, SpanStart, Statement, Stop, Where
 from .types import S64, U64, ArgvT, BoolT, BytesT, EntryT, IntT, PlaceT, PtrT, Space, StringT, Type
 from .walk import walk
@@ -81,6 +82,7 @@ __all__ = [
     "MapSet",
     "Measure",
     "MetricInfo",
+    "Node",
     "OneOf",
     "ParamInfo",
     "ParamValue",
@@ -103,5 +105,6 @@ __all__ = [
     "Type",
     "Unary",
     "Where",
+    "located",
     "walk",
 ]

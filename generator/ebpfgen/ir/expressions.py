@@ -5,24 +5,25 @@ from __future__ import annotations
 from ebpfgen.btf import Member, Struct
 from ebpfgen.records import record
 
+from .node import Node
 from .types import ArgvT, BoolT, BytesT, IntT, Space, StringT, Type
 
 
 @record()
-class Const:
+class Const(Node):
     type: IntT | BoolT
     value: int
     name: str = ""  # as the spec writes it
 
 
 @record()
-class Text:
+class Text(Node):
     type: StringT
     value: bytes
 
 
 @record()
-class Local:
+class Local(Node):
     """A variable of the generated function: ``let``."""
 
     type: Type
@@ -30,7 +31,7 @@ class Local:
 
 
 @record()
-class Kept:
+class Kept(Node):
     """A value that a span kept: a member of its entry."""
 
     type: Type
@@ -38,19 +39,19 @@ class Kept:
 
 
 @record()
-class Builtin:
+class Builtin(Node):
     type: Type
     name: str
 
 
 @record()
-class ParamValue:
+class ParamValue(Node):
     type: Type
     name: str
 
 
 @record()
-class Input:
+class Input(Node):
     """Something that the context gives; ``c`` is its C text, ``name`` what the spec calls it."""
 
     type: Type
@@ -70,7 +71,7 @@ class Step:
 
 
 @record()
-class Load:
+class Load(Node):
     """What lies at ``steps`` behind the pointer ``base``: a number, a pointer, or a place."""
 
     type: Type
@@ -80,7 +81,7 @@ class Load:
 
 
 @record()
-class Follow:
+class Follow(Node):
     """A number behind a pointer to numbers: ``*p``."""
 
     type: IntT
@@ -89,14 +90,14 @@ class Follow:
 
 
 @record()
-class Unary:
+class Unary(Node):
     type: Type
     op: str
     operand: Expr
 
 
 @record()
-class Binary:
+class Binary(Node):
     type: Type
     op: str
     left: Expr
@@ -104,7 +105,7 @@ class Binary:
 
 
 @record()
-class Conditional:
+class Conditional(Node):
     type: Type
     condition: Expr
     yes: Expr
@@ -112,14 +113,14 @@ class Conditional:
 
 
 @record()
-class Cast:
+class Cast(Node):
     type: Type
     operand: Expr
     c_type: str
 
 
 @record()
-class Lookup:
+class Lookup(Node):
     """``map[keys]`` or one field of it; ``default`` from ``??``."""
 
     type: Type
@@ -130,21 +131,21 @@ class Lookup:
 
 
 @record()
-class InMap:
+class InMap(Node):
     type: BoolT
     map: str
     keys: tuple[Expr, ...]
 
 
 @record()
-class OneOf:
+class OneOf(Node):
     type: BoolT
     item: Expr
     values: tuple[Expr, ...]
 
 
 @record()
-class FieldChoice:
+class FieldChoice(Node):
     """The first of ``options`` whose fields the running kernel has; ``fields`` are the steps to test, per option."""
 
     type: Type
@@ -153,7 +154,7 @@ class FieldChoice:
 
 
 @record()
-class Exists:
+class Exists(Node):
     """Whether the running kernel has all of ``fields``. Of one that the kernel described lacks, ``any_kind`` says that its type
     may be any: it is not going to be read."""
 
@@ -163,7 +164,7 @@ class Exists:
 
 
 @record()
-class StringAt:
+class StringAt(Node):
     """A C string at a pointer; ``size`` 0 means as many as the destination holds."""
 
     type: StringT
@@ -172,7 +173,7 @@ class StringAt:
 
 
 @record()
-class BufferAt:
+class BufferAt(Node):
     """``length`` bytes at a pointer."""
 
     type: Type
@@ -182,13 +183,13 @@ class BufferAt:
 
 
 @record()
-class ArgvAt:
+class ArgvAt(Node):
     type: ArgvT
     pointer: Expr
 
 
 @record()
-class IpOf:
+class IpOf(Node):
     """An address from 4 or 16 bytes: a number in network order, or a place."""
 
     type: BytesT
@@ -197,20 +198,20 @@ class IpOf:
 
 
 @record()
-class MacOf:
+class MacOf(Node):
     type: BytesT
     source: Expr
 
 
 @record()
-class Call:
+class Call(Node):
     type: Type
     function: str
     args: tuple[Expr, ...]
 
 
 @record()
-class StringTest:
+class StringTest(Node):
     """``left`` equals (or starts with, ``prefix``) the text."""
 
     type: BoolT
@@ -220,7 +221,7 @@ class StringTest:
 
 
 @record()
-class StringIsParam:
+class StringIsParam(Node):
     """``left`` equals the text of a parameter."""
 
     type: BoolT

@@ -5,22 +5,23 @@ from __future__ import annotations
 from ebpfgen.records import record
 
 from .expressions import Expr
+from .node import Node
 
 
 @record()
-class Let:
+class Let(Node):
     name: str
     value: Expr
 
 
 @record()
-class Emit:
+class Emit(Node):
     event: str
     values: tuple[tuple[str, Expr], ...]
 
 
 @record()
-class Measure:
+class Measure(Node):
     """A metric's verb; ``value`` already in the metric's unit, None for count."""
 
     metric: str
@@ -30,7 +31,7 @@ class Measure:
 
 
 @record()
-class MapSet:
+class MapSet(Node):
     """Stores an entry (``field`` None; ``values`` by field, absent ones 0) or one field of an entry that is there."""
 
     map: str
@@ -40,7 +41,7 @@ class MapSet:
 
 
 @record()
-class MapAdd:
+class MapAdd(Node):
     map: str
     keys: tuple[Expr, ...]
     field: str | None
@@ -48,39 +49,39 @@ class MapAdd:
 
 
 @record()
-class MapDelete:
+class MapDelete(Node):
     map: str
     keys: tuple[Expr, ...]
 
 
 @record()
-class If:
+class If(Node):
     condition: Expr
     then: tuple[Statement, ...]
     otherwise: tuple[Statement, ...] = ()
 
 
 @record()
-class Stop:
+class Stop(Node):
     pass
 
 
 @record()
-class Filter:
+class Filter(Node):
     """The common filters: ends the program for a task that is not wanted. ``task``: whose, None for the current one."""
 
     task: Expr | None
 
 
 @record()
-class Where:
+class Where(Node):
     """Ends the program where the condition is false."""
 
     condition: Expr
 
 
 @record()
-class SpanStart:
+class SpanStart(Node):
     """Stores the start: ``kept`` values under ``keys``."""
 
     span: str
@@ -89,7 +90,7 @@ class SpanStart:
 
 
 @record()
-class SpanEnd:
+class SpanEnd(Node):
     """Finds the start and removes it, whatever ``body`` does. An end without a start is counted as ``unpaired``, unless
     (``count_unpaired``) starts were left out on purpose."""
 

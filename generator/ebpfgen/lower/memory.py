@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ebpfgen import ir
 from ebpfgen.cdecl import OTHER
+from ebpfgen.cline import Line
 from ebpfgen.records import replace
 from ebpfgen.typer import c_int
 
@@ -63,7 +64,7 @@ class Memory(Writer):
     def read(self, v: ir.Input, name: str) -> None:
         """Makes the variable ``name`` that holds it from here on."""
         self.inputs_read[v.c] = name
-        self.root.append(f"{self.declare(v.type, name)} = {self._spelled(v)};")
+        self.root.append(Line(f"{self.declare(v.type, name)} = {self._spelled(v)};", v.at))
         if self.weight and not self.skips:  # else clang reads it behind `if (weight)`, by an address made before that
             self.root.append(f"barrier_var({name});")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 
 from ebpfgen import ir, kernel_style
+from ebpfgen.cline import indented
+from ebpfgen.records import replace
 
 from .collected import Collected, c_of, is_plain
 from .trees import conjuncts
@@ -62,7 +64,7 @@ class _Function(Values):
                 continue
             with self.captured() as lines:
                 self.statement(s)
-            self.lines += ["{", *(f"\t{line}" for line in lines), "}"]
+            self.lines += ["{", *map(indented, lines), "}"]
 
     def is_sampled(self, s: ir.Statement) -> bool:
         """Whether some of it is left out when ebpfrun samples: events, counters and histograms; never what keeps state."""
@@ -96,6 +98,10 @@ class _Function(Values):
         return isinstance(s, (ir.Let, ir.Stop, ir.Where)) or (isinstance(s, ir.Measure) and self.is_sampled(s))
 
     def statement(self, s: ir.Statement) -> None:
+        with self.at(s):
+            self._statement(s)
+
+    def _statement(self, s: ir.Statement) -> None:
         match s:
             case ir.Let(name=name, value=value):
                 self._let(name, value)
@@ -131,11 +137,13 @@ class _Function(Values):
 
     def _where(self, condition: ir.Expr) -> None:
         for part in conjuncts(condition):
-            test = f"!{self.condition(part)}" if isinstance(part, ir.InMap) else self.negated(part)
-            self.block(f"if ({test})", [self.exit])
+            with self.at(part):
+                test = f"!{self.condition(part)}" if isinstance(part, ir.InMap) else self.negated(part)
+                self.block(f"if ({test})", [self.exit])
             self.learn(part)
 
     def _if(self, s: ir.If) -> None:
+        self.place = s.condition.at or self.place
         parts = conjuncts(s.condition)
         if s.otherwise or len(parts) == 1 or self._plain(parts[1:]):
             test = self.condition(s.condition)
@@ -153,7 +161,7 @@ class _Function(Values):
             rest = ir.Binary(ir.BoolT(), "&&", rest, part)
         with self.captured() as then:
             self.learn(parts[0])
-            self._if(ir.If(rest, s.then))
+            self._if(replace(s, condition=rest))
         self.block(f"if ({test})", then)
 
     def _plain(self, conditions: list[ir.Expr]) -> bool:

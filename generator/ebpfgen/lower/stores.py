@@ -23,6 +23,16 @@ class Stores(Texts):
 
     def prepare(self, v: ir.Expr, event: ir.EventInfo | None, name: str) -> Store:
         """Computes all that may need lines of its own now; what is returned only writes."""
+        with self.at(v):
+            store = self._prepare(v, event, name)
+
+        def placed(to: str, kind: FieldType) -> None:
+            with self.at(v):
+                store(to, kind)
+
+        return placed
+
+    def _prepare(self, v: ir.Expr, event: ir.EventInfo | None, name: str) -> Store:
         match v:
             case ir.Conditional() if not isinstance(v.type, (ir.IntT, ir.BoolT, ir.PtrT)):
                 return self._prepare_either(v, event, name)

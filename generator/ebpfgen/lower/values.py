@@ -21,6 +21,10 @@ class Values(Stores):
 
     def value(self, v: ir.Expr) -> str:
         """C text of a number, condition or pointer; lines that it needs are emitted first."""
+        with self.at(v):
+            return self._value(v)
+
+    def _value(self, v: ir.Expr) -> str:
         match v:
             case ir.Const():
                 return constant(v)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ebpfgen import ir
+from ebpfgen.cline import Line, indented, like
 from ebpfgen.fieldtypes import FieldType
+from ebpfgen.problems import Mark
 from ebpfgen.records import field, record
 
 from .collected import Collected
@@ -56,6 +58,7 @@ class Writer(ABC):
         self.event_variable = "e"
         self.weight = ""  # the variable that says whether and how this run counts, once it is there
         self.skips = False  # whether a run that does not count has ended already
+        self.place: Mark | None = None  # in the spec, of what is being written
 
     @abstractmethod
     def value(self, v: ir.Expr) -> str:
@@ -70,7 +73,20 @@ class Writer(ABC):
         """Computes all that may need lines of its own now; what is returned only writes."""
 
     def emit(self, line: str) -> None:
-        self.lines.append(line)
+        self.lines.append(self._placed(line))
+
+    def _placed(self, line: str) -> Line:
+        return line if isinstance(line, Line) else Line(line, self.place)
+
+    @contextmanager
+    def at(self, node: ir.Node) -> Iterator[None]:
+        """What is written inside comes from where the node stands, if that is known."""
+        before = self.place
+        self.place = node.at or before
+        try:
+            yield
+        finally:
+            self.place = before
 
     @contextmanager
     def captured(self) -> Iterator[list[str]]:
@@ -87,17 +103,21 @@ class Writer(ABC):
 
     def block(self, head: str, lines: list[str], otherwise: list[str] | None = None) -> None:
         """``if (x) … else …`` with its lines, without braces where both sides are one simple line."""
+        lines = [self._placed(line) for line in lines]
+        otherwise = [self._placed(line) for line in otherwise or ()]
         if all(len(side) == 1 and is_simple(side[0]) for side in (lines, otherwise or lines)):
-            self.lines += [head, f"\t{lines[0]}"]
+            self.emit(head)
+            self.lines.append(indented(lines[0]))
             if otherwise:
-                self.lines += ["else", f"\t{otherwise[0]}"]
+                self.lines += ["else", indented(otherwise[0])]
             return
-        self.lines += [f"{head} {{", *(f"\t{line}" for line in lines)]
+        self.emit(f"{head} {{")
+        self.lines += map(indented, lines)
         if otherwise and otherwise[0].startswith("if (") and all(line.startswith(("\t", "}")) for line in otherwise[1:]):
-            self.lines += [f"}} else {otherwise[0]}", *otherwise[1:]]
+            self.lines += [like(otherwise[0], f"}} else {otherwise[0]}"), *otherwise[1:]]
             return
         if otherwise:
-            self.lines += ["} else {", *(f"\t{line}" for line in otherwise)]
+            self.lines += ["} else {", *map(indented, otherwise)]
         self.lines.append("}")
 
     def fresh(self, base: str) -> str:

@@ -40,7 +40,7 @@ class Expression(ABC):
             case ir.BoolT():
                 return value
             case ir.IntT() | ir.PtrT():
-                return ir.Binary(ir.BoolT(), "!=", value, ir.Const(ir.U64, 0))
+                return ir.Binary(ir.BoolT(), "!=", value, ir.Const(ir.U64, 0), at=value.at)
         raise self.fail(node, f"a condition is expected here, this is {of_value(value)}")
 
     def number(self, node: expr.Node, what: str = "a number") -> ir.Expr:

@@ -14,6 +14,9 @@ class Typing(Calls):
     """The whole of the language."""
 
     def value(self, node: expr.Node) -> ir.Expr:
+        return ir.located(self._value(node), self.written.sub(node.pos).mark)
+
+    def _value(self, node: expr.Node) -> ir.Expr:
         match node:
             case expr.Number(value=v, unit=unit):
                 return ir.Const(ir.IntT(64, False, unit), v)

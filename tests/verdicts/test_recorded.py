@@ -15,7 +15,6 @@ import pytest
 from ebpfrun import meanings, verdict
 
 RECORDED = Path(__file__).with_name("recorded")
-LOGS = sorted(RECORDED.glob("*/*.log"))
 BEGIN, END = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
 
 
@@ -30,15 +29,19 @@ def told(log: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def newest(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("--rewrite-goldens"):
-        results = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ebpfgen-kernels" / "results"
-        for folder in results.glob("*/refused"):
-            shutil.copytree(folder, RECORDED / folder.parent.name, dirs_exist_ok=True)
+def logs(kernel: str = "*") -> list[Path]:
+    return sorted(RECORDED.glob(f"{kernel}/*.log"))
 
 
-@pytest.mark.parametrize("log", [pytest.param(p, id=f"{p.parent.name}-{p.stem}") for p in LOGS])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "log" in metafunc.fixturenames:
+        if metafunc.config.getoption("--rewrite-goldens"):
+            results = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ebpfgen-kernels" / "results"
+            for folder in results.glob("*/refused"):
+                shutil.copytree(folder, RECORDED / folder.parent.name, dirs_exist_ok=True)
+        metafunc.parametrize("log", [pytest.param(p, id=f"{p.parent.name}-{p.stem}") for p in logs()])
+
+
 def test_a_log_is_read_as_before(log: Path, rewrite_goldens: bool) -> None:
     found = told(log.read_text())
     golden = log.with_suffix(".txt")
@@ -47,9 +50,9 @@ def test_a_log_is_read_as_before(log: Path, rewrite_goldens: bool) -> None:
     assert found == golden.read_text()
 
 
-@pytest.mark.parametrize("kernel", sorted(p.name for p in RECORDED.iterdir()))
+@pytest.mark.parametrize("kernel", ["5.10", "6.1", "6.12", "6.18", "7.3"])
 def test_each_kernel_refuses_at_least_ten_in_words_that_are_known(kernel: str) -> None:
-    meant = {p.stem: told(p.read_text()).split("\n")[0] for p in LOGS if p.parent.name == kernel}
+    meant = {p.stem: told(p.read_text()).split("\n")[0] for p in logs(kernel)}
     assert len(set(meant.values())) >= 10
     assert not [name for name, what in meant.items() if "can't tell that the program is safe" in what]
 

@@ -35,10 +35,17 @@ struct ring {
 	size_t size;
 };
 
+/* An attachment: libbpf's, or the descriptor of one that libbpf 1.1 can't make. */
+struct kept {
+	struct bpf_link *link; /* NULL: fd it is */
+	int fd;
+	const struct bpf_program *program;
+};
+
 struct er_object {
 	void *skeleton;
 	struct bpf_object *object;
-	struct bpf_link **links;
+	struct kept *links;
 	size_t links_used, links_room;
 	int stats_fd; /* -1 until er_measure */
 	int ring_fd; /* -1 without a ring, and before load */
@@ -141,7 +148,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 5;
+	return 6;
 }
 
 const char *er_name(void)
@@ -223,6 +230,13 @@ int er_autoload(er_object *o, const char *program, int on)
 	return p ? bpf_program__set_autoload(p, on) : -ENOENT;
 }
 
+int er_attach_type(er_object *o, const char *program, uint32_t type)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(o->object, program);
+
+	return p ? bpf_program__set_expected_attach_type(p, type) : -ENOENT;
+}
+
 int er_max_entries(er_object *o, const char *map, uint32_t n)
 {
 	struct bpf_map *m = bpf_object__find_map_by_name(o->object, map);
@@ -272,59 +286,148 @@ static struct bpf_program *program_of(er_object *o, const char *name)
 	return bpf_object__find_program_by_name(o->object, name);
 }
 
-static int keep_link(er_object *o, struct bpf_link *link)
+static int end_link(const struct kept *kept)
 {
-	if (!link)
-		return -errno;
+	return kept->link ? bpf_link__destroy(kept->link) : close(kept->fd) ? -errno : 0;
+}
+
+static int keep(er_object *o, struct kept kept)
+{
 	if (o->links_used == o->links_room) {
 		size_t room = o->links_room ? 2 * o->links_room : 16;
-		struct bpf_link **links = realloc(o->links, room * sizeof(*links));
+		struct kept *links = realloc(o->links, room * sizeof(*links));
 
 		if (!links) {
-			bpf_link__destroy(link);
+			end_link(&kept);
 			return -ENOMEM;
 		}
 		o->links = links;
 		o->links_room = room;
 	}
-	o->links[o->links_used++] = link;
+	o->links[o->links_used++] = kept;
 	return 0;
 }
 
-int er_attach_tracepoint(er_object *o, const char *program, const char *category, const char *name)
+static int keep_link(er_object *o, const struct bpf_program *program, struct bpf_link *link)
+{
+	return link ? keep(o, (struct kept){.link = link, .program = program}) : -errno;
+}
+
+int er_attach_tracepoint(er_object *o, const char *program, const char *category, const char *name, uint64_t cookie)
 {
 	struct bpf_program *p = program_of(o, program);
+	LIBBPF_OPTS(bpf_tracepoint_opts, opts, .bpf_cookie = cookie);
 
-	return p ? keep_link(o, bpf_program__attach_tracepoint(p, category, name)) : -ENOENT;
+	return p ? keep_link(o, p, bpf_program__attach_tracepoint_opts(p, category, name, &opts)) : -ENOENT;
 }
 
 int er_attach_raw_tracepoint(er_object *o, const char *program, const char *name)
 {
 	struct bpf_program *p = program_of(o, program);
 
-	return p ? keep_link(o, bpf_program__attach_raw_tracepoint(p, name)) : -ENOENT;
+	return p ? keep_link(o, p, bpf_program__attach_raw_tracepoint(p, name)) : -ENOENT;
 }
 
 int er_attach_trace(er_object *o, const char *program)
 {
 	struct bpf_program *p = program_of(o, program);
 
-	return p ? keep_link(o, bpf_program__attach_trace(p)) : -ENOENT;
+	return p ? keep_link(o, p, bpf_program__attach_trace(p)) : -ENOENT;
 }
 
-int er_attach_kprobe(er_object *o, const char *program, const char *function, uint64_t offset, int ret)
+int er_attach_kprobe(er_object *o, const char *program, const char *function, uint64_t offset, int ret, uint64_t cookie)
 {
 	struct bpf_program *p = program_of(o, program);
-	LIBBPF_OPTS(bpf_kprobe_opts, opts, .offset = offset, .retprobe = ret);
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .offset = offset, .retprobe = ret, .bpf_cookie = cookie);
 
-	return p ? keep_link(o, bpf_program__attach_kprobe_opts(p, function, &opts)) : -ENOENT;
+	return p ? keep_link(o, p, bpf_program__attach_kprobe_opts(p, function, &opts)) : -ENOENT;
 }
 
-int er_attach_uprobe(er_object *o, const char *program, const char *path, uint64_t file_offset, int ret, int pid)
+int er_attach_uprobe(er_object *o, const char *program, const char *path, uint64_t file_offset, int ret, uint64_t cookie)
+{
+	struct bpf_program *p = program_of(o, program);
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = ret, .bpf_cookie = cookie);
+
+	return p ? keep_link(o, p, bpf_program__attach_uprobe_opts(p, -1, path, file_offset, &opts)) : -ENOENT;
+}
+
+static uint64_t *numbered(uint64_t first, uint32_t count)
+{
+	uint64_t *numbers = calloc(count, sizeof(*numbers));
+	uint32_t i;
+
+	for (i = 0; numbers && i < count; i++)
+		numbers[i] = first + i;
+	return numbers;
+}
+
+int er_attach_kprobes(er_object *o, const char *program, const uint64_t *addresses, uint32_t count, int ret, uint64_t cookie)
+{
+	struct bpf_program *p = program_of(o, program);
+	uint64_t *cookies = numbered(cookie, count);
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .addrs = (const unsigned long *)addresses, .cookies = (const __u64 *)cookies,
+		    .cnt = count, .retprobe = ret);
+	int error = -ENOENT;
+
+	if (!cookies)
+		return -ENOMEM;
+	if (p)
+		error = keep_link(o, p, bpf_program__attach_kprobe_multi_opts(p, NULL, &opts));
+	free(cookies);
+	return error;
+}
+
+/* libbpf has a function for it since 1.3 only. */
+int er_attach_uprobes(er_object *o, const char *program, const char *path, const uint64_t *offsets, uint32_t count, int ret,
+		      uint64_t cookie)
+{
+	struct bpf_program *p = program_of(o, program);
+	uint64_t *cookies = numbered(cookie, count);
+	struct {
+		uint32_t prog_fd, target_fd, attach_type, flags;
+		uint64_t path, offsets, ref_ctr_offsets, cookies;
+		uint32_t cnt, multi_flags, pid, pad;
+	} attr = {
+		.prog_fd = p ? bpf_program__fd(p) : -1, .attach_type = ER_UPROBE_MULTI, .path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets, .cookies = (uintptr_t)cookies, .cnt = count, .multi_flags = ret ? 1 : 0,
+	};
+	int fd;
+
+	if (!cookies)
+		return -ENOMEM;
+	fd = p ? (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr)) : (errno = ENOENT, -1);
+	fd = fd < 0 ? -errno : fd;
+	free(cookies);
+	return fd < 0 ? fd : keep(o, (struct kept){.fd = fd, .program = p});
+}
+
+int er_attach_usdt(er_object *o, const char *program, const char *path, const char *provider, const char *name)
 {
 	struct bpf_program *p = program_of(o, program);
 
-	return p ? keep_link(o, bpf_program__attach_uprobe(p, ret, pid, path, file_offset)) : -ENOENT;
+	return p ? keep_link(o, p, bpf_program__attach_usdt(p, -1, path, provider, name, NULL)) : -ENOENT;
+}
+
+int er_attach_iter(er_object *o, const char *program)
+{
+	struct bpf_program *p = program_of(o, program);
+
+	return p ? keep_link(o, p, bpf_program__attach_iter(p, NULL)) : -ENOENT;
+}
+
+int er_iterate(er_object *o, const char *program)
+{
+	const struct bpf_program *p = program_of(o, program);
+	size_t i;
+
+	for (i = 0; i < o->links_used; i++) {
+		if (o->links[i].program == p && o->links[i].link) {
+			int fd = bpf_iter_create(bpf_link__fd(o->links[i].link));
+
+			return fd < 0 ? -errno : fd;
+		}
+	}
+	return -ENOENT;
 }
 
 int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t config, uint64_t period, int freq, int cpu)
@@ -342,15 +445,15 @@ int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t co
 	if (fd < 0)
 		return -errno;
 	link = bpf_program__attach_perf_event(p, fd); /* owns fd from here on */
-	error = keep_link(o, link);
+	error = keep_link(o, p, link);
 	if (!link)
 		close(fd);
 	return error;
 }
 
-static void *destroy_link(void *link)
+static void *destroy_link(void *kept)
 {
-	return (void *)(long)bpf_link__destroy(link);
+	return (void *)(long)end_link(kept);
 }
 
 /* Side by side: closing one perf event waits for two grace periods of RCU, and only one of them excludes the others' waits. */
@@ -364,12 +467,12 @@ int er_detach(er_object *o)
 		size_t i, n = 0;
 
 		while (o->links_used && n < AT_ONCE) {
-			struct bpf_link *link = o->links[--o->links_used];
+			struct kept *kept = &o->links[--o->links_used];
 
-			if (pthread_create(&threads[n], NULL, destroy_link, link) == 0)
+			if (pthread_create(&threads[n], NULL, destroy_link, kept) == 0)
 				n++;
 			else
-				error = bpf_link__destroy(link);
+				error = end_link(kept);
 		}
 		for (i = 0; i < n; i++) {
 			void *result;

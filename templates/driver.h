@@ -2,7 +2,9 @@
  * Every function that can fail returns a negative errno. An object is used by one thread at a time. */
 typedef struct er_object er_object;
 
-int er_abi(void);                       /* of this interface: 5 */
+enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
+
+int er_abi(void);                       /* of this interface: 6 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -19,15 +21,24 @@ void er_close(er_object *o);
 /* Before load. */
 void *er_config(er_object *o, size_t *size);                     /* NULL when the spec has neither filters nor params */
 int er_autoload(er_object *o, const char *program, int on);
+int er_attach_type(er_object *o, const char *program, uint32_t type); /* ER_KPROBE_MULTI, ER_UPROBE_MULTI; 0: none */
 int er_max_entries(er_object *o, const char *map, uint32_t n);   /* bytes, for the ring "events" */
 int er_load(er_object *o);
 
-/* After load; each makes one link, which detach (or close) ends. Maps and ring stay readable after detach. */
-int er_attach_tracepoint(er_object *o, const char *program, const char *category, const char *name);
+/* After load; each makes one link, which detach (or close) ends. Maps and ring stay readable after detach.
+ * A cookie is what bpf_get_attach_cookie() gives; one other than 0 needs Linux 5.15. */
+int er_attach_tracepoint(er_object *o, const char *program, const char *category, const char *name, uint64_t cookie);
 int er_attach_raw_tracepoint(er_object *o, const char *program, const char *name);
-int er_attach_trace(er_object *o, const char *program);          /* tp_btf, fentry, fexit */
-int er_attach_kprobe(er_object *o, const char *program, const char *function, uint64_t offset, int ret);
-int er_attach_uprobe(er_object *o, const char *program, const char *path, uint64_t file_offset, int ret, int pid);
+int er_attach_trace(er_object *o, const char *program);          /* tp_btf, fentry, fexit, lsm */
+int er_attach_kprobe(er_object *o, const char *program, const char *function, uint64_t offset, int ret, uint64_t cookie);
+int er_attach_uprobe(er_object *o, const char *program, const char *path, uint64_t file_offset, int ret, uint64_t cookie);
+/* One link to many places; the cookies are cookie, cookie + 1 ... The program must have got its attach type before load. */
+int er_attach_kprobes(er_object *o, const char *program, const uint64_t *addresses, uint32_t count, int ret, uint64_t cookie);
+int er_attach_uprobes(er_object *o, const char *program, const char *path, const uint64_t *offsets, uint32_t count, int ret,
+		      uint64_t cookie);
+int er_attach_usdt(er_object *o, const char *program, const char *path, const char *provider, const char *name);
+int er_attach_iter(er_object *o, const char *program);
+int er_iterate(er_object *o, const char *program); /* a descriptor: reading it to its end runs the program for each object */
 /* A perf event on one CPU, all processes; period in events (ns for clocks), or a frequency in Hz when freq is set. */
 int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t config, uint64_t period, int freq, int cpu);
 int er_detach(er_object *o);

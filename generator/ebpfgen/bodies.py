@@ -10,7 +10,7 @@ from .fieldtypes import FieldType
 from .layout import StructLayout, lay_out
 from .problems import Problem, near_misses
 from .records import field, record, replace
-from .typer import ALIASES, BUILTINS, Scope, Typer
+from .typer import ALIASES, BUILTINS, TARGETS, Scope, Typer
 from .wording import article, listed, of_type, of_value
 
 VERBS = {"counter": ("count", "sum"), "gauge": ("set", "add", "min", "max"), "histogram": ("observe",)}
@@ -153,11 +153,15 @@ class Bodies:
     def _implied(self, at: model.At, what: str, name: str, scope: Scope, word: str) -> ir.Expr:
         """A field not mentioned takes the variable of its name, else the builtin of its name."""
         known = ALIASES.get(name, name)
-        if name in scope.names or known in BUILTINS or name in scope.failed:
+        if name in scope.names or known in (*BUILTINS, *TARGETS) or name in scope.failed:
             return self.typer.value(
                 model.Text(name if name in scope.names or name in scope.failed else known, at, columns_exact=False), scope
             )
-        near = () if name in scope.args else near_misses(name, [*scope.names, *BUILTINS, *(f"args.{a}" for a in scope.args)])
+        near = (
+            ()
+            if name in scope.args
+            else near_misses(name, [*scope.names, *BUILTINS, *TARGETS, *(f"args.{a}" for a in scope.args)])
+        )
         hint = f"give it: {word}: {{{name}: {f'args.{name}' if name in scope.args else '…'}}}"
         raise ExpressionError(at.problem(f"{what} gets no value: there is no variable and no builtin '{name}'", near, hint))
 

@@ -28,9 +28,13 @@ _FIRES = {
     "fexit": "the return of a kernel function, by trampoline; args.x are typed",
     "uprobe": "the entry of a function of a program or library",
     "uretprobe": "the return of a function of a program or library",
+    "lsm": "a hook of the kernel's security modules; the program only looks",
+    "usdt": "a probe that a program or library has in itself",
     "profile": "a timer on every processor",
     "interval": "a timer on one processor",
     "software": "an event of the kernel's own, once in PERIOD",
+    "hardware": "an event that the processor counts, once in PERIOD",
+    "iter": "each object of a kind that there is, when the tracer starts and at each interval",
 }
 _FUNCTIONS = ("kprobe", "kretprobe", "fentry", "fexit")
 THINGS = (*inputs.KINDS.values(), "struct:NAME", "enum:NAME")
@@ -121,11 +125,21 @@ def _attach_point(kernel: Description, thing: str) -> Account:
         if not found.partial or not signature:
             raise UnknownThing(found.why, found.near)
         notes, found = [found.why], found.partial
-    about = [_FIRES[found.kind], *_more_about(kernel, found), *notes]
-    return Account(thing, tuple(about), ("input", "type"), tuple(_inputs(kernel, found)), (*BUILTINS, "curtask", "probe"))
+    fires = _FIRES[found.kind] + (", of each that matches" if found.wildcard else "")
+    about = [fires, *_more_about(kernel, found), *notes]
+    return Account(
+        thing,
+        tuple(about),
+        ("input", "type"),
+        tuple(_inputs(kernel, found)),
+        (*BUILTINS, "curtask", "probe", *(("func",) if found.function else ())),
+    )
 
 
 def _more_about(kernel: Description, found: inputs.Attachment) -> Iterator[str]:
+    if found.matches:
+        shown = " ".join(found.matches[:5]) + (" …" if len(found.matches) > 5 else "")
+        yield f"{len(found.matches)} of this kernel match: {shown}"
     name = str(found.target.get("function", found.target.get("name", "")))
     if found.kind in _FUNCTIONS:
         type_id = kernel.btf.find_function(name)
@@ -152,11 +166,29 @@ def _inputs(kernel: Description, found: inputs.Attachment) -> Iterator[Row]:
         value = values.get(name) or fits.from_text(name, str(argument.type), 8, False)
         row = _row(f"args.{name}", _as_the_checker_has_it(value, argument))
         yield replace(row, fits=known[name], write="") if name in known else row
-    if found.numbered and found.kind not in ("tp_btf", "fentry", "fexit"):
+    if found.kind == "usdt":
+        yield from _usdt_arguments(found)
+        return
+    if found.numbered and found.kind not in ("tp_btf", "fentry", "fexit", "lsm"):
         yield Row(f"arg0 … arg{len(found.numbered) - 1}", "u64", "u64", "", "strings: str(arg0)" if found.space == "user" else "")
     if found.retval is not None:
         unknown = Row("retval", str(found.retval.type), "result" if found.kind == "tracepoint" else "i64")
         yield _row("retval", result) if result else unknown
+
+
+def _usdt_arguments(found: inputs.Attachment) -> Iterator[Row]:
+    """As the binary of this machine has them, of which the kernel knows nothing."""
+    from .usdt import probes
+
+    binary, provider, name = (found.target[key] for key in ("binary", "provider", "name"))
+    known = probes(str(binary))
+    matching = [p for p in known if p.name == name and provider in (None, p.provider)]
+    if not matching:
+        near = near_misses(str(name), [p.name for p in known])
+        raise UnknownThing(f"{binary} has no USDT probe {name}", near, "" if known else "it has none at all")
+    for i, kind in enumerate(matching[0].args):
+        plain = kind == "u64"
+        yield Row(f"arg{i}", kind, kind, "" if plain else f"({kind})arg{i}", f"texts: str(arg{i})" if kind.endswith("64") else "")
 
 
 def _as_the_checker_has_it(value: Value, argument: ir.Expr) -> Value:

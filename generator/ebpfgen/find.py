@@ -39,8 +39,11 @@ class Finds:
 def find(kernel: Description, pattern: str) -> Finds:
     """Attach points that match ``pattern``: a glob over names (``tcp*``), over CATEGORY:NAME (``tcp:*``), or over either behind a
     kind (``fentry:tcp*``, ``struct:*sock``); without ``*``, ``?`` and ``[`` it is looked for anywhere in the name. Functions
-    appear as kprobes unless a kind says otherwise. Raises UnknownThing when nothing matches."""
+    appear as kprobes unless a kind says otherwise; ``usdt:BINARY:GLOB`` looks into a binary of this
+    machine. Raises UnknownThing when nothing matches."""
     kind, _, rest = pattern.partition(":")
+    if kind == "usdt":
+        return Finds(tuple(_usdt(rest)), ())
     if kind not in _LISTS:
         kind, rest = "", pattern
     matches = _matcher(rest)
@@ -58,6 +61,19 @@ def find(kernel: Description, pattern: str) -> Finds:
 def _matcher(pattern: str) -> _Matches:
     glob = pattern if re.search(r"[*?\[]", pattern) else f"*{pattern}*"
     return re.compile(fnmatch.translate(glob)).match
+
+
+def _usdt(rest: str) -> Iterator[Row]:
+    """Of a binary of this machine: the kernel does not know them."""
+    from .usdt import probes
+
+    binary, _, pattern = rest.partition(":")
+    matches, known = _matcher(pattern or "*"), probes(binary)
+    found = [p for p in known if matches(p.name) or matches(f"{p.provider}:{p.name}")]
+    if not found:
+        why = f"no USDT probe of {binary} matches {pattern!r}" if known else f"{binary} has no USDT probes"
+        raise UnknownThing(why, near_misses(pattern.rpartition(":")[2], [p.name for p in known]))
+    yield from (Row("usdt", f"usdt:{binary}:{p.provider}:{p.name}", ", ".join(p.args)) for p in found)
 
 
 def _tracepoints(kernel: Description, _: str, matches: _Matches) -> Iterator[Row]:

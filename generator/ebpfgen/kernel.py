@@ -54,6 +54,10 @@ class Kernel(Protocol):
         ...
 
     def functions(self) -> Iterator[str]: ...
+    def module_of(self, function: str) -> str:
+        """The module that a function's types come from, "" for the kernel itself."""
+        ...
+
     def why_not_attachable(self, name: str, kind: str = "kprobe") -> str | None:
         """Why a probe of that kind (kprobe, kretprobe, fentry, fexit) can't take this function ("inlined", "notrace"…), None
         when it can or when unknown."""

@@ -27,8 +27,8 @@ C_TYPES = frozenset({
 })  # fmt: skip
 WORDS = frozenset({"and", "or", "not", "in", "true", "false", "none"})
 BUILTINS = frozenset({
-    "nsecs", "pid", "tid", "uid", "gid", "comm", "cpu", "cgroup", "ppid", "curtask", "elapsed", "started", "probe",
-    "wanted", "filtered", "args", "retval", "arg0", "arg1", "arg2", "arg3", "arg4", "arg5",
+    "nsecs", "pid", "tid", "uid", "gid", "comm", "cpu", "cgroup", "ppid", "curtask", "elapsed", "started", "probe", "func",
+    "wanted", "filtered", "args", "retval", *(f"arg{i}" for i in range(12)),
 })  # fmt: skip
 SPELLING = re.compile(r"[a-z][a-z0-9_]*")
 OPTIONS = frozenset({"pid", "tid", "uid", "comm", "cgroup", "duration", "interval", "count", "sink", "quiet", "help", "version"})

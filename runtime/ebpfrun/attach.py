@@ -11,27 +11,35 @@ import errno
 import os
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from . import verdict
-from .door import Object
+from . import verdict, wildcards
+from .door import KPROBE_MULTI, UPROBE_MULTI, Object
 from .errors import AttachError, DriverError
 from .manifest import All, Attach, Manifest, One, Plan, Program
 from .refusal import Refusal, of_load, of_verifier
-from .symbols import SymbolError, binary_path, symbol_offset
+from .symbols import SymbolError, binary_path, symbol_offset, usdt
+from .wildcards import KALLSYMS, TRACING, Chosen, NoMatchError, Remark
 
-TRACING = "/sys/kernel/tracing"
 PERF_DEVICES = "/sys/bus/event_source/devices"
-KALLSYMS = "/proc/kallsyms"
+LSMS = "/sys/kernel/security/lsm"
 
-_SOFTWARE = 1  # PERF_TYPE_SOFTWARE
+_HARDWARE, _SOFTWARE = 0, 1  # PERF_TYPE_HARDWARE, PERF_TYPE_SOFTWARE
 _CPU_CLOCK = 0  # PERF_COUNT_SW_CPU_CLOCK
 _NS = {"s": 10**9, "ms": 10**6, "us": 10**3}
-_TRAMPOLINES = ("fentry", "fexit")
+_TRAMPOLINES = ("fentry", "fexit", "lsm")
 _KPROBES = ("kprobe", "kretprobe")
-_NO_TRAMPOLINES = "this kernel does not let programs hook its functions by trampolines (fentry, fexit)"
+_UPROBES = ("uprobe", "uretprobe")
+_TO_MANY = {**dict.fromkeys(_KPROBES, KPROBE_MULTI), **dict.fromkeys(_UPROBES, UPROBE_MULTI)}
+"""Attach types of programs that one link may take to many places."""
+_NOT_TO_MANY = (errno.EINVAL, errno.EOPNOTSUPP, errno.E2BIG, errno.EPERM)
+"""What kernels say that do not know such links, or were built without them."""
+_OF_ONE_PLACE = (errno.EINVAL, errno.ENOENT, errno.EACCES, errno.EADDRNOTAVAIL, errno.EILSEQ, errno.EBUSY)
+"""What the kernel says of a place that it does not let be probed, or does not find by its name alone."""
+_NO_TRAMPOLINES = "this kernel does not let programs hook its functions by trampolines (fentry, fexit, lsm)"
+_NO_COOKIES = "this kernel has no attach cookies (they came with Linux 5.15)"
 # What the kernel is most likely to refuse is attached first: giving up later means detaching what is attached, which is slow.
-_FRAGILE_FIRST = (*_TRAMPOLINES, *_KPROBES, "uprobe", "uretprobe", "tp_btf", "raw_tracepoint")
+_FRAGILE_FIRST = (*_TRAMPOLINES, *_KPROBES, *_UPROBES, "usdt", "hardware", "iter", "tp_btf", "raw_tracepoint")
 
 
 class Reason(NamedTuple):
@@ -62,13 +70,19 @@ class Chooser:
         """``verifier_log``: the file that has all of the verifier's words, if there is one."""
         self.manifest, self._log = manifest, verifier_log
         self._refused: dict[tuple[object, ...], Refusal] = {}
+        self._one_by_one: set[int] = set()  # attach types of links to many places that this kernel does not have
+        self._matches: dict[tuple[object, ...], wildcards.Match | str] = {}
 
     def refuse(self, program: Program, error: DriverError) -> None:
         """The kernel refused this program: it, and whatever would be refused for the same reason, is not chosen again."""
+        type, judged = self.attach_type(program), verdict.is_verdict(error.log)
+        if type and error.errno in _NOT_TO_MANY and not judged:
+            self._one_by_one.add(type)
+            return
         refusal = explain(self.manifest, program, error)
         if refusal.why == _NO_TRAMPOLINES:
             self._refused["trampolines",] = refusal
-        self._refused[(program.name,) if verdict.is_verdict(error.log) else _identity(program)] = refusal
+        self._refused[(program.name,) if judged else _identity(program)] = refusal
 
     def choose(self) -> Choice:
         """What to load. Raises AttachError when a probe that must be attached can't be."""
@@ -82,6 +96,47 @@ class Chooser:
             programs.update(dict.fromkeys(chosen))
             passed.extend(reasons)
         return Choice(tuple(programs), tuple(passed))
+
+    def attach_type(self, program: Program) -> int:
+        """Of a program that one link takes to all places that its wildcard matches; 0 for any other."""
+        type = _TO_MANY.get(program.kind, 0)
+        if type in self._one_by_one or not wildcards.is_wildcard(program):
+            return 0
+        match = self._match(program)
+        return type if not isinstance(match, str) and match.places else 0
+
+    def chosen(self, programs: Iterable[Program]) -> dict[str, Chosen]:
+        """How those of ``programs`` that are wildcards are attached, by the program's name."""
+        found: dict[str, Chosen] = {}
+        number = 1
+        for program in programs:
+            match = self._match(program) if wildcards.is_wildcard(program) else ""
+            if not isinstance(match, str):
+                names = bool(program.target.get("names"))
+                found[program.name] = Chosen(match, bool(self.attach_type(program)), number if names else 0)
+                number += len(match.names) if names else 0
+        return found
+
+    def _match(self, program: Program) -> wildcards.Match | str:
+        """What a wildcard matches, or why that is nothing."""
+        key = _identity(program)
+        if key not in self._matches:
+            try:
+                self._matches[key] = wildcards.find(program)
+            except NoMatchError as error:
+                self._matches[key] = str(error)
+        return self._matches[key]
+
+    def _why_no_match(self, program: Program) -> str | None:
+        match = self._match(program)
+        if isinstance(match, str):
+            return match
+        one_link = self.attach_type(program)
+        most = wildcards.MOST if one_link else wildcards.MOST_LINKS
+        if len(match.names) > most:
+            links = "one link takes" if one_link else "this kernel takes one link for each, and that is slow: ebpfrun makes"
+            return f"{len(match.names)} match, {links} at most {most}"
+        return None if match.names else f"all that match stand for several functions: {', '.join(match.left_out[:3])}"
 
     def _choose(self, plan: Plan) -> tuple[list[int], list[Reason]]:
         if isinstance(plan, One):
@@ -116,25 +171,30 @@ class Chooser:
 
     def _why_not(self, program: Program) -> Refusal | None:
         """Why this kernel certainly can't attach the program, as far as that is known without trying."""
-        if program.kind in _TRAMPOLINES:
-            return self._refused.get(("trampolines",))
         why = self._known_not(program)
+        if why is None and program.kind in _TRAMPOLINES:
+            return self._refused.get(("trampolines",))
         return Refusal(why) if why else None
 
-    @staticmethod
-    def _known_not(program: Program) -> str | None:
+    def _known_not(self, program: Program) -> str | None:
         target = program.target
-        if program.kind == "tracepoint":
-            return _why_not_tracepoint(target["category"], target["name"])
         if program.kind in _KPROBES and not os.path.exists(f"{PERF_DEVICES}/kprobe"):
             return "this kernel has no kprobes (CONFIG_KPROBES)"
-        if program.kind in ("uprobe", "uretprobe"):
-            if not os.path.exists(f"{PERF_DEVICES}/uprobe"):
-                return "this kernel has no uprobes (CONFIG_UPROBES)"
-            try:
+        if program.kind in (*_UPROBES, "usdt") and not os.path.exists(f"{PERF_DEVICES}/uprobe"):
+            return "this kernel has no uprobes (CONFIG_UPROBES)"
+        if program.kind == "lsm" and (why := _why_no_lsm()):
+            return why
+        if wildcards.is_wildcard(program):
+            return self._why_no_match(program)
+        if program.kind == "tracepoint":
+            return _why_not_tracepoint(target["category"], target["name"])
+        try:
+            if program.kind in _UPROBES:
                 place(program)
-            except SymbolError as error:
-                return str(error)
+            elif program.kind == "usdt":
+                usdt_place(program)
+        except SymbolError as error:
+            return str(error)
         return None
 
 
@@ -167,6 +227,42 @@ def place(program: Program) -> tuple[str, int]:
     return path, symbol_offset(path, program.target["symbol"]) + int(program.target.get("offset") or 0)
 
 
+def usdt_place(program: Program) -> tuple[str, str, str]:
+    """(path, provider, name) of a USDT probe. Raises SymbolError when the file has none such, or not with that many arguments."""
+    target = program.target
+    path, provider, name = binary_path(target["binary"]), target.get("provider"), target["name"]
+    known = usdt(path)
+    found = [note for note in known if note.name == name and provider in (None, note.provider)]
+    spelled = f"{provider}:{name}" if provider else name
+    if not found:
+        import difflib
+
+        names = {f"{note.provider}:{note.name}" if provider else note.name for note in known}
+        near = difflib.get_close_matches(spelled, names, 3, 0.7)
+        raise SymbolError(f"{path} has no USDT probe {spelled}{_did_you_mean(near) if names else ' (it has none at all)'}")
+    providers = sorted({note.provider for note in found})
+    if len(providers) > 1:
+        raise SymbolError(f"{path} has several probes {name}: write {' or '.join(f'{p}:{name}' for p in providers)}")
+    least = min(len(note.args) for note in found)
+    if int(target.get("args") or 0) > least:
+        given = "no arguments" if not least else "arg0 only" if least == 1 else f"arg0 … arg{least - 1}"
+        raise SymbolError(f"{path}: the probe {providers[0]}:{name} gives {given}, arg{target['args'] - 1} is asked for")
+    return path, providers[0], name
+
+
+def _why_no_lsm() -> str | None:
+    """Why programs at security hooks would never run; None when they would, or when the kernel does not tell."""
+    try:
+        with open(LSMS) as file:
+            active = file.read().strip()
+    except OSError:
+        return None
+    if "bpf" in active.split(","):
+        return None
+    boot = f"boot with lsm={active},bpf"
+    return f"the kernel runs no programs at its security hooks: bpf is not among its active modules ({active}); {boot}"
+
+
 # --- attaching ---
 
 
@@ -176,9 +272,12 @@ def in_order(manifest: Manifest, programs: Iterable[int]) -> list[Program]:
     return sorted(chosen, key=lambda p: _FRAGILE_FIRST.index(p.kind) if p.kind in _FRAGILE_FIRST else len(_FRAGILE_FIRST))
 
 
-def attach(object: Object, program: Program, params: dict[str, int]) -> None:
-    """Attaches one loaded program; ``params`` has the numbers that timers may name."""
+def attach(object: Object, program: Program, params: dict[str, int], chosen: Chosen | None = None) -> list[Remark]:
+    """Attaches one loaded program; ``params`` has the numbers that timers may name, ``chosen`` says how a wildcard is attached.
+    Returns what to say of it."""
     kind, target, name = program.kind, program.target, program.name
+    if chosen is not None:
+        return _attach_matches(object, program, chosen)
     if kind == "tracepoint":
         object.attach_tracepoint(name, target["category"], target["name"])
     elif kind == "raw_tracepoint":
@@ -186,19 +285,82 @@ def attach(object: Object, program: Program, params: dict[str, int]) -> None:
     elif kind in ("tp_btf", *_TRAMPOLINES):
         object.attach_trace(name)
     elif kind in _KPROBES:
-        object.attach_kprobe(name, target["function"], int(target.get("offset") or 0), kind == "kretprobe")
-    elif kind in ("uprobe", "uretprobe"):
+        return _attach_kprobe(object, program)
+    elif kind in _UPROBES:
         object.attach_uprobe(name, *place(program), kind == "uretprobe")
+    elif kind == "usdt":
+        object.attach_usdt(name, *usdt_place(program))
+    elif kind == "iter":
+        object.attach_iter(name)
     elif kind in ("profile", "interval"):
         period = params[target["param"]] if target["value"] is None else target["value"]
         hz = target["unit"] == "hz"
         for cpu in cpus() if kind == "profile" else cpus()[:1]:
             object.attach_perf(name, _SOFTWARE, _CPU_CLOCK, period if hz else period * _NS[target["unit"]], hz, cpu)
-    elif kind == "software":
+    elif kind in ("software", "hardware"):
         for cpu in cpus():
-            object.attach_perf(name, _SOFTWARE, target["config"], target["period"], False, cpu)
+            type = _SOFTWARE if kind == "software" else _HARDWARE
+            object.attach_perf(name, type, target["config"], target["period"], False, cpu)
     else:
         raise AttachError(f"{program.file}:{program.line}: this ebpfrun can't attach a {kind}; it is older than the artefact")
+    return []
+
+
+def _attach_kprobe(object: Object, program: Program) -> list[Remark]:
+    """To the function; where there is none, to those that the compiler made of a static one of that name."""
+    target, ret = program.target, program.kind == "kretprobe"
+    name, module, offset = target["function"], target.get("module"), int(target.get("offset") or 0)
+    try:
+        object.attach_kprobe(program.name, f"{module}:{name}" if module else name, offset, ret)
+        return []
+    except DriverError as error:
+        made = [] if module or error.errno != errno.ENOENT else _made_from(name)
+        if not made:
+            raise
+    for function in made:
+        object.attach_kprobe(program.name, function, offset, ret)
+    return [Remark(f"{program.text}: this kernel has {' and '.join(made)}, made by the compiler from {name}")]
+
+
+def _made_from(function: str) -> list[str]:
+    """What gcc made of a static function whose arguments it changed (isra) or knew (constprop)."""
+    made = re.compile(re.escape(function) + r"((\.isra|\.constprop)\.\d+)+")
+    with open(KALLSYMS) as file:
+        return sorted({words[2] for line in file if (words := line.split()) and made.fullmatch(words[2])})
+
+
+def _attach_matches(object: Object, program: Program, chosen: Chosen) -> list[Remark]:
+    kind, target, match = program.kind, program.target, chosen.match
+    ret = kind in ("kretprobe", "uretprobe")
+    if chosen.multi and kind in _KPROBES:
+        object.attach_kprobes(program.name, match.places, ret, chosen.first)
+    elif chosen.multi:
+        object.attach_uprobes(program.name, match.path, match.places, ret, chosen.first)
+    else:
+        return _attach_each(object, program, chosen, ret, target)
+    return wildcards.remarks(program, chosen, {})
+
+
+def _attach_each(object: Object, program: Program, chosen: Chosen, ret: bool, target: dict[str, Any]) -> list[Remark]:
+    """One link for each. Places that the kernel refuses are left out and named, unless it refuses all of them."""
+    refused: dict[str, list[str]] = {}
+    for i, name in enumerate(chosen.names):
+        cookie = chosen.first + i if chosen.first else 0
+        try:
+            if program.kind == "tracepoint":
+                object.attach_tracepoint(program.name, target["category"], name, cookie)
+            elif program.kind in _KPROBES:
+                module = target.get("module")
+                object.attach_kprobe(program.name, f"{module}:{name}" if module else name, 0, ret, cookie)
+            else:
+                object.attach_uprobe(program.name, chosen.match.path, chosen.match.places[i], ret, cookie)
+        except DriverError as error:
+            if i + 1 == len(chosen.names) == sum(map(len, refused.values())) + 1 or error.errno not in _OF_ONE_PLACE:
+                raise
+            too_few = program.kind == "tracepoint" and error.errno == errno.EACCES
+            why = "fewer arguments than this program reads" if too_few else os.strerror(error.errno)
+            refused.setdefault(why, []).append(name)
+    return wildcards.remarks(program, chosen, refused)
 
 
 def cpus() -> list[int]:
@@ -223,13 +385,22 @@ def _of_kind(program: Program, error: DriverError) -> str:
     if program.kind in _KPROBES and error.errno == errno.ENOENT:
         return _why_not_function(program.target["function"])
     if "failed to find kernel BTF type ID" in error.log:
-        return f"this kernel has no {'tracepoint' if program.kind == 'tp_btf' else 'function'} of that name in its BTF"
+        what = {"tp_btf": "tracepoint", "iter": "iterator", "lsm": "security hook"}.get(program.kind, "function")
+        return f"this kernel has no {what} of that name in its BTF"
     if program.kind == "raw_tracepoint" and error.errno == errno.ENOENT:
         return "this kernel has no such tracepoint"
     if program.kind == "tracepoint" and error.errno == errno.EACCES and not verdict.is_verdict(error.log):
         return "it reads more of the tracepoint's record than this kernel's has: its fields are others than where it was built"
     if program.kind in _TRAMPOLINES and error.errno in (errno.EPERM, errno.EOPNOTSUPP, 524):
         return _NO_TRAMPOLINES
+    if error.errno == errno.EOPNOTSUPP and wildcards.is_wildcard(program) and program.target.get("names"):
+        return (
+            f"{_NO_COOKIES}, which tell the names of what a wildcard matches; name them one by one, or do without probe and func"
+        )
+    if error.errno == errno.EOPNOTSUPP and program.kind == "usdt":
+        return f"{_NO_COOKIES}, without which no USDT probe of a position-independent program or library can be attached"
+    if program.kind == "hardware" and error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):
+        return f"this machine's processors do not count {program.target['event']} (virtual machines often have no counters)"
     if program.kind in ("profile", "interval", "software") and error.errno in (errno.ENOENT, errno.EOPNOTSUPP):
         return "this kernel has no such perf event"
     return ""

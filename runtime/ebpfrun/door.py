@@ -9,14 +9,15 @@ from __future__ import annotations
 import errno
 import functools
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 5
+ABI = 6
+KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
 
@@ -219,6 +220,9 @@ class Object:
     def autoload(self, program: str) -> None:
         self._call("er_autoload", f"program {program}", program.encode(), 1)
 
+    def attach_type(self, program: str, type: int) -> None:
+        self._call("er_attach_type", f"program {program}", program.encode(), type)
+
     def max_entries(self, map: str, entries: int) -> None:
         self._call("er_max_entries", f"map {map}", map.encode(), entries)
 
@@ -227,8 +231,9 @@ class Object:
 
     # After load.
 
-    def attach_tracepoint(self, program: str, category: str, name: str) -> None:
-        self._call("er_attach_tracepoint", f"tracepoint {category}:{name}", program.encode(), category.encode(), name.encode())
+    def attach_tracepoint(self, program: str, category: str, name: str, cookie: int = 0) -> None:
+        what = f"tracepoint {category}:{name}"
+        self._call("er_attach_tracepoint", what, program.encode(), category.encode(), name.encode(), cookie)
 
     def attach_raw_tracepoint(self, program: str, name: str) -> None:
         self._call("er_attach_raw_tracepoint", f"raw tracepoint {name}", program.encode(), name.encode())
@@ -236,13 +241,34 @@ class Object:
     def attach_trace(self, program: str) -> None:
         self._call("er_attach_trace", f"program {program}", program.encode())
 
-    def attach_kprobe(self, program: str, function: str, offset: int, ret: bool) -> None:
-        self._call("er_attach_kprobe", f"kernel function {function}", program.encode(), function.encode(), offset, ret)
+    def attach_kprobe(self, program: str, function: str, offset: int, ret: bool, cookie: int = 0) -> None:
+        self._call("er_attach_kprobe", f"kernel function {function}", program.encode(), function.encode(), offset, ret, cookie)
 
-    def attach_uprobe(self, program: str, path: str, offset: int, ret: bool) -> None:
+    def attach_kprobes(self, program: str, addresses: Sequence[int], ret: bool, cookie: int) -> None:
+        """To many functions of the kernel at once; their cookies are ``cookie`` and the numbers behind it."""
+        where = self._driver.ffi.new("uint64_t[]", list(addresses))
+        self._call(
+            "er_attach_kprobes", f"{len(addresses)} kernel functions", program.encode(), where, len(addresses), ret, cookie
+        )
+
+    def attach_uprobe(self, program: str, path: str, offset: int, ret: bool, cookie: int = 0) -> None:
         """``offset`` is one into the file, as symbols are resolved to; every process is traced."""
-        name = path.encode("utf-8", "surrogateescape")
-        self._call("er_attach_uprobe", path, program.encode(), name, offset, ret, -1)
+        self._call("er_attach_uprobe", path, program.encode(), _encoded(path), offset, ret, cookie)
+
+    def attach_uprobes(self, program: str, path: str, offsets: Sequence[int], ret: bool, cookie: int) -> None:
+        """To many places of a file at once; cookies as in :meth:`attach_kprobes`."""
+        where = self._driver.ffi.new("uint64_t[]", list(offsets))
+        self._call("er_attach_uprobes", path, program.encode(), _encoded(path), where, len(offsets), ret, cookie)
+
+    def attach_usdt(self, program: str, path: str, provider: str, name: str) -> None:
+        self._call("er_attach_usdt", path, program.encode(), _encoded(path), provider.encode(), name.encode())
+
+    def attach_iter(self, program: str) -> None:
+        self._call("er_attach_iter", f"program {program}", program.encode())
+
+    def iterate(self, program: str) -> int:
+        """A descriptor: whoever reads it to its end has the program run once for each object. The caller closes it."""
+        return self._call("er_iterate", f"program {program}", program.encode())
 
     def attach_perf(self, program: str, type: int, config: int, period: int, freq: bool, cpu: int) -> None:
         self._call("er_attach_perf", f"perf event on CPU {cpu}", program.encode(), type, config, period, freq, cpu)
@@ -299,6 +325,10 @@ class Object:
         runs, ns, missed = new("uint64_t *"), new("uint64_t *"), new("uint64_t *")
         self._call("er_program_stats", f"program {program}", program.encode(), runs, ns, missed)
         return runs[0], ns[0], missed[0]
+
+
+def _encoded(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
 
 
 def _binding(path: str) -> Any:

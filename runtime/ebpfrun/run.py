@@ -62,7 +62,7 @@ def _run(
     filters = _filters(manifest, options, command, notice)
     log = options.verifier_log
     with Tracer(manifest, options.params, filters, options.ring, notice, stop, driver, verifier_log=log) as tracer:
-        notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options)}", True)
+        notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options, manifest)}", True)
         if command is not None:
             command.go()
         _observe(tracer, output, options, _ended(stop, output, command))
@@ -78,16 +78,33 @@ def _observe(tracer: Tracer, output: Output, options: Options, ended: Callable[[
     end = start + options.duration if options.duration is not None else float("inf")
     interval = options.interval if options.interval is not None else float("inf")
     tick = start + interval
+    _visit(tracer, output, ended)
+    if options.interval is None and options.duration is None and options.command is None and only_visits(tracer.manifest):
+        return  # nothing more will come
     while not ended():
         now = time.monotonic()
         if now >= end:
             return
         if now >= tick:
+            _visit(tracer, output, ended)
             output.tick(tracer)
             tick += interval * ((now - tick) // interval + 1)
         length = tracer.drain(int(min(POLL_MS, (min(end, tick) - now) * 1000 + 1)))
         if length:
             output.batch(tracer.buffer, length)
+
+
+def _visit(tracer: Tracer, output: Output, ended: Callable[[], bool]) -> None:
+    """Iterators visit the kernel's objects at the start and at each interval."""
+    for length in tracer.iterate():
+        output.batch(tracer.buffer, length)
+        if ended():
+            return
+
+
+def only_visits(manifest: Manifest) -> bool:
+    """Whether all that the tracer does is to visit the kernel's objects: then it ends when it has seen them."""
+    return all(program.kind == "iter" for program in manifest.programs)
 
 
 def _ended(stop: Stop, output: Output, command: Command | None) -> Callable[[], bool]:
@@ -114,8 +131,9 @@ def _attached(number: int) -> str:
     return f"attached {number} program{'s' if number != 1 else ''}"
 
 
-def _how_it_ends(options: Options) -> str:
-    return "" if options.command or options.duration or options.most else ", Ctrl-C ends"
+def _how_it_ends(options: Options, manifest: Manifest) -> str:
+    by_itself = options.command or options.duration or options.most or (only_visits(manifest) and options.interval is None)
+    return "" if by_itself else ", Ctrl-C ends"
 
 
 def _patience() -> Callable[[], bool]:

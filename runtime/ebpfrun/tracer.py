@@ -14,10 +14,10 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import attach, config, manifest, verdict
+from . import attach, config, manifest, verdict, wildcards
 from .door import Driver, Object
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest, Program
@@ -66,6 +66,9 @@ class Tracer:
         self._driver = driver
         self._object: Object | None = None
         self._buffer: Any = None
+        self._loaded: list[Program] = []
+        self._wildcards: dict[str, wildcards.Chosen] = {}
+        self._remarks: list[wildcards.Remark] = []
 
     def __enter__(self) -> Tracer:
         self.open()
@@ -85,7 +88,7 @@ class Tracer:
             choice = chooser.choose()
             self._object = driver.open(btf)
             try:
-                refused = self._load(self._object, choice) or self._attach(self._object)
+                refused = self._load(self._object, choice, chooser) or self._attach(self._object)
             except BaseException:
                 self.close()
                 raise
@@ -121,6 +124,23 @@ class Tracer:
         """Bytes of records now in ``buffer``; 0 when there was none until the time-out or a signal. The time-out is also how
         often the ring is looked at: the kernel side need not wake us for every record."""
         return self._opened().drain(self.buffer, timeout_ms)
+
+    def iterate(self) -> Iterator[int]:
+        """Has each iterator visit all objects once; yields the bytes of records that are in ``buffer`` then, as :meth:`drain`
+        does. However many records there are, the ring never fills: a program writes a byte for each, and no more of these are
+        read at once than there is room for."""
+        room = self._ring or self.manifest.ring
+        step = max(1, min(1024, room // (2 * max((e.size + 8 for e in self.manifest.events), default=1))))
+        for program in [p for p in self.attached if p.kind == "iter"]:
+            visit = self._opened().iterate(program.name)
+            try:
+                while _go_on(visit, step):
+                    while length := self.drain(0):
+                        yield length
+            finally:
+                os.close(visit)
+            while length := self.drain(0):
+                yield length
 
     def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
         """Every entry of a map: its key, and its value on each possible CPU (a single one when the map is not per CPU)."""
@@ -161,38 +181,52 @@ class Tracer:
         return self._object
 
     def _mount_tracefs(self, driver: Driver) -> None:
-        needed = any(p.kind == "tracepoint" for p in self.manifest.programs)
-        if not needed or os.path.isdir(f"{attach.TRACING}/events"):
+        needed = any(p.kind == "tracepoint" or wildcards.is_wildcard(p) for p in self.manifest.programs)
+        if not needed or os.path.isdir(f"{wildcards.TRACING}/events"):
             return
         try:
-            driver.mount("tracefs", attach.TRACING)
+            driver.mount("tracefs", wildcards.TRACING)
         except DriverError as error:
             raise MachineError(
-                f"tracepoints need tracefs, and {error} (try: mount -t tracefs tracefs {attach.TRACING})"
+                f"tracepoints need tracefs, and {error} (try: mount -t tracefs tracefs {wildcards.TRACING})"
             ) from None
-        self._notice(f"mounted tracefs at {attach.TRACING}, for tracepoints", True)
+        self._notice(f"mounted tracefs at {wildcards.TRACING}, for tracepoints", True)
 
-    def _load(self, held: Object, choice: attach.Choice) -> tuple[Program, DriverError] | None:
+    def _load(self, held: Object, choice: attach.Choice, chooser: attach.Chooser) -> tuple[Program, DriverError] | None:
         """Loads what was chosen; returns the program that the kernel refused, if there is another way."""
         held.configure(self._block)
         if self._ring is not None and self.manifest.events:
             held.max_entries("events", self._ring)
         self._loaded = attach.in_order(self.manifest, choice.programs)
+        self._wildcards = chooser.chosen(self._loaded)
+        names = [name for chosen in self._wildcards.values() if chosen.first for name in chosen.names]
+        if names:
+            held.max_entries(wildcards.NAMES_MAP, len(names) + 1)
         for program in self._loaded:
             held.autoload(program.name)
+            if type := chooser.attach_type(program):
+                held.attach_type(program.name, type)
         try:
             held.load()
         except DriverError as error:
             return _culprit(self._loaded, error), error
+        self._name(held, names)
         return None
 
+    def _name(self, held: Object, names: list[str]) -> None:
+        """Tells the programs the names behind their cookies, which begin with 1."""
+        size = held.map_sizes(wildcards.NAMES_MAP).value if names else 0
+        for number, name in enumerate(names, 1):
+            held.update(wildcards.NAMES_MAP, number.to_bytes(4, sys.byteorder), name.encode()[: size - 1].ljust(size, b"\0"))
+
     def _attach(self, held: Object) -> tuple[Program, DriverError] | None:
+        self._remarks = []
         numbers = {name: int(value) for name, value in self._params.items() if not isinstance(value, str)}
         for program in self._loaded:
             if self._stop():
                 return None
             try:
-                attach.attach(held, program, numbers)
+                self._remarks += attach.attach(held, program, numbers, self._wildcards.get(program.name))
             except DriverError as error:
                 return program, error
             self.attached = (*self.attached, program)
@@ -214,6 +248,8 @@ class Tracer:
     def _tell(self, choice: attach.Choice) -> None:
         for program in self.attached:
             self._notice(f"attached {program.text} ({program.file}:{program.line})", False)
+        for remark in self._remarks:
+            self._notice(*remark)
         for reason in choice.passed:
             program, place = reason.program, reason.place or f"{reason.program.file}:{reason.program.line}"
             self._notice(f"passed over {program.text} ({place}): {reason.why}", False)
@@ -221,6 +257,15 @@ class Tracer:
             self._notice(f"left out when built: {left.text} ({self.manifest.spec_file}:{left.line}): {left.why}", False)
         if not choice.programs:
             self._notice("nothing is attached: every attach point of this spec is optional and none is here", True)
+
+
+def _go_on(visit: int, step: int) -> bool:
+    """Visits until so many records were made; False when there are no more objects."""
+    while True:
+        try:
+            return bool(os.read(visit, step))
+        except BlockingIOError:  # the kernel's way of taking a break after many objects without a record
+            continue
 
 
 def load_driver(m: Manifest) -> Driver:

@@ -77,7 +77,8 @@ class _Source:
 
     def attachable(self) -> frozenset[str] | None:
         return frozenset({"vfs_read", "vfs_write", "vfs_open", "tcp_connect", "tcp_close", "blk_account_io_start",
-                          "blk_account_io_done", "many_arguments", "written_in_assembly"})  # fmt: skip
+                          "blk_account_io_done", "many_arguments", "written_in_assembly", "made_static.isra.0",
+                          "made_here.constprop.0"})  # fmt: skip
 
     def blacklist(self) -> frozenset[str]:
         return frozenset()

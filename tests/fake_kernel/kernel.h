@@ -100,6 +100,17 @@ struct trace_event_raw_sched_switch {
 };
 struct trace_event_raw_block_rq { struct trace_entry ent; u32 dev; sector_t sector; unsigned int nr_sector; unsigned int bytes; };
 
+struct seq_file { u64 count; };
+struct bpf_iter_meta { union { struct seq_file *seq; }; u64 session_id; u64 seq_num; };
+struct bpf_iter__task { union { struct bpf_iter_meta *meta; }; union { struct task_struct *task; }; };
+struct bpf_iter__task_file {
+	union { struct bpf_iter_meta *meta; };
+	union { struct task_struct *task; };
+	u32 fd;
+	union { struct file *file; };
+};
+struct bpf_iter__tcp { union { struct bpf_iter_meta *meta; }; union { struct sock_common *sk_common; }; uid_t uid; };
+
 ssize_t vfs_read(struct file *file, char *buf, size_t count, loff_t *pos);
 ssize_t vfs_write(struct file *file, const char *buf, size_t count, loff_t *pos);
 int vfs_open(const struct path *path, struct file *file);
@@ -108,4 +119,7 @@ void tcp_close(struct sock *sk, long timeout);
 void blk_account_io_start(struct request *rq);
 void blk_account_io_done(struct request *rq, u64 now);
 void untraceable(int x);
+int made_static(int x);
+int bpf_lsm_file_open(struct file *file);
+int bpf_lsm_task_kill(struct task_struct *p, int sig);
 int many_arguments(int a, int b, int c, int d, int e, int f, int g);

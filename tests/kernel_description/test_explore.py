@@ -14,7 +14,9 @@ from ebpfgen.find import find
 from ebpfgen.fits import Fit, Value, fit
 from ebpfgen.kernel_capture import capture
 from ebpfgen.kernel_description import Description
+from ebpfgen.usdt import NoBinaryError
 from kernel_description.making import MadeSource, run
+from workloads import Workloads
 
 ATTACH_POINTS = [
     "tracepoint:sock:inet_sock_set_state",
@@ -38,6 +40,12 @@ ATTACH_POINTS = [
     "fentry:vfs_read",
     "fexit:vfs_read",
     "uretprobe:libc.so.6:malloc",
+    "usdt:libstdc++.so.6:libstdcxx:throw",
+    "iter:task_file",
+    "iter:tcp",
+    "lsm:file_open",
+    "tracepoint:syscalls:sys_enter_*",
+    "tracepoint:syscalls:sys_exit_get*",
 ]
 
 
@@ -266,3 +274,41 @@ def test_describe_for_machines(captured: str, capsys: pytest.CaptureFixture[str]
 def test_a_kernel_captured_by_the_command_is_described(host_captured: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("describe", "tracepoint:sched:sched_switch", "--kernel", str(host_captured)) == 0
     assert "args.prev_comm" in capsys.readouterr().out
+
+
+def test_usdt_probes_of_a_library(made: Description, workloads: Workloads) -> None:
+    file = workloads.library("known")
+    rows = {row.name.removeprefix(f"usdt:{file}:"): row.signature for row in find(made, f"usdt:{file}").rows}
+    assert rows == {
+        "known:guarded": "i32",
+        "known:numbers": "i8, u8, i16, u16, i32, u32, i64, u64",
+        "known:places": "i32, i32, u64",
+        "known:several": "i32",
+    }
+    assert [row.name for row in find(made, f"usdt:{file}:s*ral").rows] == [f"usdt:{file}:known:several"]
+    described = [(row.word, row.fits, row.write) for row in describe(made, f"usdt:{file}:places").rows]
+    assert described == [("arg0", "i32", "(i32)arg0"), ("arg1", "i32", "(i32)arg1"), ("arg2", "u64", "")]
+
+
+def test_usdt_probes_that_are_not_there(made: Description, workloads: Workloads, tmp_path: Path) -> None:
+    file = workloads.library("known")
+    for ask, name in ((find, "severl*"), (describe, "severl")):
+        with pytest.raises(UnknownThing, match=r"no USDT probe.* did you mean several\?"):
+            ask(made, f"usdt:{file}:{name}")
+    for content, why in (
+        (None, "No such file"),
+        (b"#!/bin/sh\n", "not a complete 64-bit ELF file"),
+        (file.read_bytes()[:3000], "not a complete 64-bit"),
+    ):
+        if content is not None:
+            (tmp_path / "file").write_bytes(content)
+        with pytest.raises(NoBinaryError, match=why):
+            find(made, f"usdt:{tmp_path}/file")
+    with pytest.raises(NoBinaryError, match="there is no library libnothing"):
+        find(made, "usdt:libnothing.so")
+
+
+def test_what_wildcards_match(made: Description, host_tracepoints: Description) -> None:
+    about = describe(host_tracepoints, "tracepoint:sched:sched_process_e*").about
+    assert about[0].endswith("of each that matches")
+    assert about[1].endswith("of this kernel match: sched_process_exec sched_process_exit")

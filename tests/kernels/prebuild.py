@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from workloads import HERE as WORKLOADS
-from workloads import Workloads
+from workloads import LIBRARIES, Workloads
 
 from .packages import LabError
 
@@ -43,6 +43,9 @@ def workload_programs(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     programs = Workloads(folder)
-    for source in sorted(WORKLOADS.glob("*.c")):
-        programs.command(source.stem)
+    for source in sorted(WORKLOADS.glob("*.c*")):
+        if source.stem in LIBRARIES:
+            programs.library(source.stem)
+        else:
+            programs.command(source.stem)
     return folder

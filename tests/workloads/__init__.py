@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Self
 
 HERE = Path(__file__).parent
+LIBRARIES = ("known",)
+"""Those of the folder that are no programs but libraries."""
 LONGEST = 60.0  # seconds to wait for a line; a limit for what hangs, not a measure
 COMPILERS = ("clang-19", "clang", "gcc", "cc")
 
@@ -108,11 +110,18 @@ class Workloads:
         program = [sys.executable, str(script)] if script.exists() else [str(self._compiled(name))]
         return [*program, *map(str, args)]
 
-    def _compiled(self, name: str) -> Path:
-        program = self._folder / name
+    def library(self, name: str) -> Path:
+        """A library to be loaded into the test's own process."""
+        return self._compiled(name, ".so")
+
+    def _compiled(self, name: str, suffix: str = "") -> Path:
+        program = self._folder / f"{name}{suffix}"
         if not program.exists():
             compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
             assert compiler, f"none of {', '.join(COMPILERS)} is installed"
             options = ["-O1", "-Wall", "-Wextra", "-Werror", "-fno-builtin"]  # no-builtin: each call of malloc is one
-            subprocess.run([compiler, *options, "-o", str(program), str(HERE / f"{name}.c")], check=True)
+            options += ["-shared", "-fPIC"] if suffix else []
+            (source,) = HERE.glob(f"{name}.c*")
+            after = ["-l:libstdc++.so.6"] if source.suffix == ".cc" else []  # by its name: what developers have is not needed
+            subprocess.run([compiler, *options, "-o", str(program), str(source), *after], check=True)
         return program

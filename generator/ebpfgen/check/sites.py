@@ -14,7 +14,7 @@ from ebpfgen import btf, cnames, inputs, ir, model
 from ebpfgen.bodies import Bodies, Declared, without_unused
 from ebpfgen.cnames import FileNames
 from ebpfgen.expr import ExpressionError
-from ebpfgen.inputs import Absent, Attachment
+from ebpfgen.inputs import Absent, Attachment, label_of
 from ebpfgen.problems import Problem, near_misses
 from ebpfgen.records import field, record, replace
 from ebpfgen.typer import Scope, Typer
@@ -113,13 +113,19 @@ class Sites:
             params=self.declared.params,
             maps=self.declared.maps,
             target=found.label,
+            function=found.function,
+            wildcard=found.wildcard,
+            task=found.task,
             failed=dict(self.broken),
         )
         return Site(point, found, scope, absent)
 
     def task(self, site: Site, task: model.Text | None) -> None:
         """Sets whose pid, comm … the site's names are."""
-        if task is None or task.text == "current":
+        if task is None:
+            return
+        if task.text == "current":
+            site.scope.task = "current"
             return
         if task.text == "none":
             site.scope.task = "none"
@@ -162,6 +168,7 @@ class Sites:
         own = any(isinstance(n, ir.Builtin) and n.name == "wanted" for n in ir.walk((*site.lets, *body)))
         filtered = filtered and site.scope.task != "none" and not own
         whole = [ir.Filter(task), *body] if filtered else body
+        whole = [*self._there(site, (*site.lets, *whole)), *whole]
         of_task = {n.name for n in ir.walk(task) if isinstance(n, ir.Local)}
         ordered = without_unused(tuple(lets_where_needed(site.lets, whole, of_task)), of_task)
         self.programs.append(
@@ -180,6 +187,15 @@ class Sites:
                 site.found.record,
             )
         )
+
+    def _there(self, site: Site, program: tuple[ir.Statement, ...]) -> list[ir.Statement]:
+        """An iterator's program runs once more when there are no more objects: then it gets none."""
+        if site.found.kind != "iter":
+            return []
+        used = {n.name for n in ir.walk(program) if isinstance(n, ir.Input)}
+        objects = [a for a in site.found.args.values() if isinstance(a, ir.Input) and isinstance(a.type, ir.PtrT)]
+        needed = [a for i, a in enumerate(objects) if i == 0 or a.name in used]
+        return [ir.Where(ir.Binary(ir.BoolT(), "!=", a, ir.Const(ir.U64, 0))) for a in needed]
 
     def _unique(self, wanted: str) -> str:
         return cnames.program(re.sub(r"\W", "_", wanted), self.names.all | {p.name for p in self.programs})
@@ -245,8 +261,14 @@ def _default_name(attach: model.Attach) -> str:
     while not isinstance(attach, model.AttachPoint):
         attach = attach.of[0]
     parts = attach.text.text.split(":")
+    if "*" in parts[-1]:
+        return label_of(parts[-1])
     return re.sub(
         r"\W",
         "_",
-        parts[0] if parts[0] in ("profile", "interval") else parts[1] if parts[0] == "software" and len(parts) > 1 else parts[-1],
+        parts[0]
+        if parts[0] in ("profile", "interval")
+        else parts[1]
+        if parts[0] in ("software", "hardware") and len(parts) > 1
+        else parts[-1],
     )

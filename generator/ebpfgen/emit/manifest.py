@@ -7,6 +7,7 @@ versions of tools).
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ebpfgen import __version__, cnames, ir
@@ -53,7 +54,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
                 "name": p.name,
                 "section": p.section,
                 "kind": p.kind,
-                "target": p.target,
+                "target": p.target | _asked(p),
                 "file": checked.file,
                 "line": p.at.mark.line,
                 "text": p.text,
@@ -65,6 +66,15 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
         "counters": [{"index": i, "kind": kind, "of": of} for (kind, of), i in lowerer.counters.slots.items()],
         "tables": checked.tables,
     }
+
+
+def _asked(program: ir.Program) -> dict[str, Any]:
+    """What the program wants of its target beyond being run there: names behind a wildcard, arguments of a USDT probe."""
+    nodes = list(ir.walk((program.body, program.task)))
+    if program.kind == "usdt":
+        given = [int(n.name.removeprefix("arg")) for n in nodes if isinstance(n, ir.Input) and re.fullmatch(r"arg\d+", n.name)]
+        return {"args": max(given) + 1 if given else 0}
+    return {"names": True} if any(isinstance(n, ir.Builtin) and n.name == "probe" for n in nodes) else {}
 
 
 def _config(config: StructLayout | None, checked: ir.CheckedSpec) -> dict[str, Any] | None:

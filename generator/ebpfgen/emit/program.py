@@ -15,11 +15,14 @@ from ebpfgen.layout import StructLayout
 from ebpfgen.lower.collected import c_of, scratch_name
 from ebpfgen.lower.ctext import c_comment
 from ebpfgen.lower.statements import Lowerer
+from ebpfgen.typer import PROBE_NAME
 
 from .structs import value_type
 
-PREEMPTIBLE = ("uprobe", "uretprobe")
+PREEMPTIBLE = ("uprobe", "uretprobe", "usdt")
 """Kinds whose programs the kernel may interrupt in favour of another thread that runs the same program."""
+USDT_FAULTS = "usdt.arguments"
+"""What is counted where a USDT probe's argument lies in memory that can't be read."""
 
 
 def program_data(
@@ -41,6 +44,10 @@ def program_data(
             "registers": any(p.context == "struct pt_regs" for p in checked.programs),
             "byte_order": "bpf_ntoh" in text or "bpf_hton" in text or "bpf_be64" in text,
             "preempt": any(p.kind in PREEMPTIBLE for p in checked.programs),
+            "usdt": any(p.kind == "usdt" for p in checked.programs),
+            "usdt_arg": lowerer.counters.name("faulted", USDT_FAULTS) if any(map(_reads_usdt, checked.programs)) else "",
+            "probe_name": PROBE_NAME if "probe_name" in helpers else 0,
+            "pace": "pace" in helpers,
             "wanted": "wanted" in helpers,
             "wanted_task": "wanted_task" in helpers,
             "submit": "submit" in helpers,
@@ -67,6 +74,11 @@ def program_data(
         "shared": shared,
         "programs": programs,
     }
+
+
+def _reads_usdt(program: ir.Program) -> bool:
+    nodes = ir.walk((program.body, program.task))
+    return program.kind == "usdt" and any(isinstance(n, ir.Input) and n.c.startswith("usdt_arg(") for n in nodes)
 
 
 def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

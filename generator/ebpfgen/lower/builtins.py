@@ -69,6 +69,8 @@ class Builtins(Memory):
                 return "bpf_get_smp_processor_id()"
             case "wanted":
                 return self.wanted()
+            case "probe":
+                return self._probe_name()
             case "filtered":
                 return "config.filter_on != 0"
             case "curtask":
@@ -90,6 +92,16 @@ class Builtins(Memory):
             case "cgroup":
                 return "bpf_get_current_cgroup_id()"
         raise AssertionError(v.name)
+
+    def _probe_name(self) -> str:
+        """The name of what a wildcard matched; the table has one for every cookie, which the verifier can't know."""
+        self.whole.helpers.add("probe_name")
+        key = ("builtin", "probe")
+        if key in self.known.values:
+            return self.known.values[key]
+        name = self.once(key, "const char *", "name", "probe_name(ctx)")
+        self.block(f"if (!{name})", [self.exit])
+        return name
 
     def started(self) -> str:
         return self.once(("builtin", "nsecs"), "__u64", "now", "bpf_ktime_get_ns()")

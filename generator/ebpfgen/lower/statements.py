@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 
-from ebpfgen import ir, kernel_style
+from ebpfgen import btf, ir, kernel_style
+from ebpfgen.cdecl import KERNEL
 from ebpfgen.cline import indented
 from ebpfgen.records import replace
 
@@ -193,10 +194,28 @@ class _Function(Values):
                 self.emit(f"__builtin_memset({e}->{pad.name}, 0, sizeof({e}->{pad.name}));")
             self.emit(f"submit({e}, sizeof(*{e}));")
         self.block(f"if ({e})", filled, [self._not_sent(event.name)])
+        if self.program.kind == "iter":
+            self._pace()
 
     def _not_sent(self, event: str) -> str:
         full, sampled = (self.whole.counters.name(kind, event) for kind in ("ring_full", "sampled"))
         return f"count({self.weight} ? {full} : {sampled});"
+
+    def _pace(self) -> None:
+        """What an iterator's program writes for a record: the reader, who reads no more than there is room for, sets the pace."""
+        record = self.whole.btf.find(self.program.context.removeprefix("struct ").removesuffix(KERNEL), btf.Struct) or 0
+        for name in ("meta", "seq"):
+            struct = self.whole.btf.resolve(record)
+            assert isinstance(struct, btf.Struct)
+            member = self.whole.btf.member(struct, name)
+            assert member
+            self.whole.types.member(struct, member)
+            pointer = self.whole.btf.resolve(member.type_id)
+            assert isinstance(pointer, btf.Ptr)
+            record = pointer.target
+        self.whole.types.pointer(record)
+        self.whole.helpers.add("pace")
+        self.emit("pace(ctx->meta->seq);")
 
     def _measure(self, s: ir.Measure) -> None:
         metric = self.checked.metrics[s.metric]

@@ -14,7 +14,7 @@ from .forms import Typing
 from .kernel_types import KernelTypes
 from .members import MissingMember
 from .numbers import BASIC, c_int, widest
-from .scope import ALIASES, BUILTINS, Scope
+from .scope import ALIASES, BUILTINS, PROBE_NAME, TARGETS, Scope
 from .trees import fields_of, member_type, same_kind, text_at
 
 
@@ -77,4 +77,4 @@ class Typer(KernelTypes):
         return ir.FieldChoice(widest(kinds), tuple(options), fields)
 
 
-__all__ = ["ALIASES", "BASIC", "BUILTINS", "Scope", "Typer", "c_int", "text_at"]
+__all__ = ["ALIASES", "BASIC", "BUILTINS", "PROBE_NAME", "TARGETS", "Scope", "Typer", "c_int", "text_at"]

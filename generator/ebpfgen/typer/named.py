@@ -8,7 +8,7 @@ from ebpfgen.expr import ExpressionError
 from ebpfgen.problems import near_misses
 
 from .expression import Expression
-from .scope import BUILTINS, OF_TASK, type_of_field
+from .scope import BUILTINS, OF_TASK, PROBE_NAME, TARGETS, type_of_field
 
 
 class Named(Expression):
@@ -26,8 +26,8 @@ class Named(Expression):
             return ir.Builtin(BUILTINS[name], name)
         if name == "curtask":
             return ir.Builtin(self.task_pointer(node), name)
-        if name == "probe":
-            return ir.Text(ir.StringT(len(scope.target.encode()) + 1), scope.target.encode())
+        if name in TARGETS:
+            return self.target(node)
         if name == "retval":
             if scope.retval is None:
                 raise self.fail(node, f"there is no retval here: {scope.no_retval}")
@@ -47,6 +47,16 @@ class Named(Expression):
         if name.startswith("SYS_"):
             return self.syscall_number(node)
         raise self.unknown(node)
+
+    def target(self, node: expr.Name) -> ir.Expr:
+        """The name of what is being traced: known here, or behind a wildcard known to the runtime."""
+        scope = self.scope
+        if node.name == "func" and not scope.function:
+            raise self.fail(node, "there is no func here: this attach point is at no function", hint="probe is its name")
+        if not scope.wildcard:
+            return ir.Text(ir.StringT(len(scope.target.encode()) + 1), scope.target.encode())
+        pointer = ir.Builtin(ir.PtrT("kernel", 0, ir.IntT(8, True), spelled="const char *"), "probe")
+        return ir.StringAt(ir.StringT(PROBE_NAME), pointer, "kernel")
 
     def inputs(self) -> str:
         """What the attach point gives."""
@@ -81,7 +91,7 @@ class Named(Expression):
             return self.fail(node, f"there is no '{name}': write 0")
         if name in self.scope.args:
             return self.fail(node, f"'{name}' is not known here", (f"args.{name}",))
-        known = [*self.scope.names, *BUILTINS, "curtask", "retval", *(f"args.{a}" for a in self.scope.args)]
+        known = [*self.scope.names, *BUILTINS, *TARGETS, "curtask", "retval", *(f"args.{a}" for a in self.scope.args)]
         near = near_misses(name, known)
         if not near and name.isupper():
             near = near_misses(name, [*self.typer.kernel.constants(), *header_constants()])

@@ -24,6 +24,10 @@ BUILTINS: dict[str, ir.Type] = {
 }
 OF_TASK = ("pid", "tid", "uid", "gid", "ppid", "comm", "cgroup", "wanted")
 ALIASES = {"time": "nsecs"}
+TARGETS = ("probe", "func")
+"""Builtins that name what is traced."""
+PROBE_NAME = 128
+"""Bytes of the longest name that a wildcard may match, with its NUL: KSYM_NAME_LEN up to Linux 6.0; no kernel has used more."""
 
 
 @record(frozen=False)
@@ -44,6 +48,8 @@ class Scope:
     params: Mapping[str, ir.ParamInfo] = field(default_factory=dict)
     maps: Mapping[str, ir.MapInfo] = field(default_factory=dict)
     target: str = ""
+    function: bool = False  # ``target`` is a function's name
+    wildcard: bool = False  # there are several targets: which one it is shows when the program runs
     failed: dict[str, ExpressionError] = field(default_factory=dict)  # names whose value is not known here, and why
     variables: set[str] = field(default_factory=set)  # of the whole program, each given once
 

@@ -14,11 +14,12 @@ import struct
 _NUMBERS = {"x86_64": (321, 298), "aarch64": (280, 241), "riscv64": (280, 241), "s390x": (351, 331), "ppc64le": (361, 319)}
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432  # the same everywhere
 _FSCONFIG_CMD_CREATE = 6
-_MAP_CREATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN = 0, 5, 17
+_MAP_CREATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _LINK_CREATE = 0, 5, 17, 28
 _RINGBUF = 27
-KPROBE, TRACEPOINT, PERF_EVENT, RAW_TRACEPOINT, TRACING = 2, 5, 7, 17, 26  # enum bpf_prog_type
-TRACE_RAW_TP, TRACE_FENTRY, TRACE_FEXIT = 23, 24, 25  # enum bpf_attach_type
-PERF_SOFTWARE, PERF_TRACEPOINT = 1, 2  # enum perf_type_id
+KPROBE, TRACEPOINT, PERF_EVENT, RAW_TRACEPOINT, TRACING, LSM = 2, 5, 7, 17, 26, 29  # enum bpf_prog_type
+TRACE_RAW_TP, TRACE_FENTRY, TRACE_FEXIT, LSM_MAC, TRACE_ITER = 23, 24, 25, 27, 28  # enum bpf_attach_type
+_PERF_EVENT, TRACE_KPROBE_MULTI, TRACE_UPROBE_MULTI = 41, 42, 48
+PERF_HARDWARE, PERF_SOFTWARE, PERF_TRACEPOINT = 0, 1, 2  # enum perf_type_id
 # mov r0, 0; exit
 _RETURN_0 = struct.pack("=BBhi", 0xB7, 0, 0, 0) + struct.pack("=BBhi", 0x95, 0, 0, 0)
 _ATTR_SIZE = 112  # PERF_ATTR_SIZE_VER5; the kernel takes shorter and longer ones
@@ -67,6 +68,34 @@ def raw_tracepoint(name: str, program: int) -> int:
     """Attaches; without a name the program says itself where to (TRACING)."""
     text = ctypes.create_string_buffer(name.encode())
     return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QII", _address(text) if name else 0, program, 0))
+
+
+def iterator(program: int) -> int:
+    """Attaches an iterator; nothing is visited yet."""
+    return _bpf(_LINK_CREATE, struct.pack("=IIII", program, 0, TRACE_ITER, 0).ljust(32, b"\0"))
+
+
+def cookie_link(program: int, event: int) -> int:
+    """Lets a perf event run the program, with a cookie (since Linux 5.15)."""
+    return _bpf(_LINK_CREATE, struct.pack("=IIIIQ", program, event, _PERF_EVENT, 0, 1))
+
+
+def function_link(program: int, function: str, ret: bool) -> int:
+    """Attaches to a kernel function by a link that could take many."""
+    name = ctypes.create_string_buffer(function.encode())
+    names = ctypes.create_string_buffer(struct.pack("=Q", _address(name)))
+    attr = struct.pack("=IIIIIIQQQ", program, 0, TRACE_KPROBE_MULTI, 0, int(ret), 1, _address(names), 0, 0)
+    return _bpf(_LINK_CREATE, attr)
+
+
+def file_link(program: int, path: str, offset: int) -> int:
+    """Attaches to a place of a file, in this process only, by a link that could take many."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    offsets = ctypes.create_string_buffer(struct.pack("=Q", offset))
+    attr = struct.pack(
+        "=IIIIQQQQIII", program, 0, TRACE_UPROBE_MULTI, 0, _address(name), _address(offsets), 0, 0, 1, 0, os.getpid()
+    )
+    return _bpf(_LINK_CREATE, attr.ljust(64, b"\0"))
 
 
 def perf_event(

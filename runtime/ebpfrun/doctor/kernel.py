@@ -9,7 +9,7 @@ import errno
 import functools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from ebpfrun.names import error as error_name
 
@@ -28,6 +28,8 @@ _TRACEPOINT = "sched_process_exit"
 # Rarely called, never inlined, and old; the first that the kernel has.
 _FUNCTIONS = ("vfs_statfs", "vfs_fsync_range", "do_nanosleep", "kernel_clone")
 _LIBRARY_FUNCTION = "getppid"
+_HOOK, _ITERATOR = "bpf_lsm_sb_statfs", "bpf_iter_task"
+_CYCLES = 0  # enum perf_hw_id
 _CPU_CLOCK, _PAGE_FAULTS = 0, 2  # enum perf_sw_ids
 _ALTERNATIVE = "tracepoint, raw_tracepoint and tp_btf do without; `first:` in a spec takes what a kernel has"
 _NO_TRAMPOLINES = "the kernel does not let programs hook its functions by trampolines"
@@ -124,10 +126,10 @@ def _explain(name: str, error: OSError, rights: Rights) -> str:
     if error.errno in (errno.EPERM, errno.EACCES):
         if rights.lacking:
             return f"{shown}: this process lacks {', '.join(rights.lacking)}"
-        if name in ("fentry", "fexit"):
+        if name in ("fentry", "fexit", "lsm"):
             return f"{shown}, though no privilege lacks: {_NO_TRAMPOLINES}"
         return f"{shown}, though no privilege lacks: the kernel's own policy (lockdown, a security module, a container's seccomp)"
-    if name in ("fentry", "fexit"):
+    if name in ("fentry", "fexit", "lsm"):
         return f"{shown}: {_NO_TRAMPOLINES}"
     return f"{shown}: {os.strerror(error.errno or 0)}"
 
@@ -192,17 +194,16 @@ def _fexit(opened: ExitStack) -> str:
     return _tracing(opened, calls.TRACE_FEXIT, _btf_id(*_FUNCTIONS)[1])
 
 
-def _tracing(opened: ExitStack, attach: int, id: int) -> str:
-    program = _keep(opened, calls.program(calls.TRACING, attach, id))
+def _tracing(opened: ExitStack, attach: int, id: int, type: int = calls.TRACING) -> str:
+    program = _keep(opened, calls.program(type, attach, id))
     _keep(opened, calls.raw_tracepoint("", program))
     return "attached"
 
 
 @functools.cache
 def _ids() -> dict[str, int]:
-    return btf_ids.find(
-        _btf_bytes(), [(btf_ids.TYPEDEF, f"btf_trace_{_TRACEPOINT}"), *((btf_ids.FUNC, name) for name in _FUNCTIONS)]
-    )
+    functions = (*_FUNCTIONS, _HOOK, _ITERATOR)
+    return btf_ids.find(_btf_bytes(), [(btf_ids.TYPEDEF, f"btf_trace_{_TRACEPOINT}"), *((btf_ids.FUNC, f) for f in functions)])
 
 
 def _btf_id(*names: str) -> tuple[str, int]:
@@ -255,6 +256,63 @@ def _software(opened: ExitStack) -> str:
     return "attached"
 
 
+def _hardware(opened: ExitStack) -> str:
+    program = _keep(opened, calls.program(calls.PERF_EVENT))
+    try:
+        event = _keep(opened, calls.perf_event(calls.PERF_HARDWARE, _CYCLES, pid=-1, cpu=0, period=10**9))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
+            raise Lacking("the processors count nothing here (virtual machines often have no counters)") from None
+        raise
+    calls.set_program(event, program)
+    return "attached"
+
+
+def _lsm(opened: ExitStack) -> str:
+    """Attached though it would never run is not attached."""
+    with suppress(OSError), ExitStack() as held:
+        active = _read_at(_keep(held, _mounted_or_detached(SECURITY, "securityfs")), "lsm").strip()
+        if "bpf" not in active.split(","):
+            raise Lacking(f"bpf is not among the kernel's security modules ({active})")
+    return _tracing(opened, calls.LSM_MAC, _btf_id(_HOOK)[1], calls.LSM)
+
+
+def _iterator(opened: ExitStack) -> str:
+    program = _keep(opened, calls.program(calls.TRACING, calls.TRACE_ITER, _btf_id(_ITERATOR)[1]))
+    _keep(opened, calls.iterator(program))
+    return "attached"
+
+
+def _functions(opened: ExitStack) -> str:
+    _perf_device("kprobe", "this kernel is built without kprobes (CONFIG_KPROBES)")
+    program = _keep(opened, calls.program(calls.KPROBE, calls.TRACE_KPROBE_MULTI))
+    _keep(opened, calls.function_link(program, _btf_id(*_FUNCTIONS)[0], ret=False))
+    return "attached"
+
+
+def _places(opened: ExitStack) -> str:
+    path, offset = calls.function_in_file(_LIBRARY_FUNCTION)
+    program = _keep(opened, calls.program(calls.KPROBE, calls.TRACE_UPROBE_MULTI))
+    _keep(opened, calls.file_link(program, path, offset))
+    return "attached"
+
+
+def _usdt(opened: ExitStack) -> str:
+    """Needs uprobes, and cookies to tell places in position-independent code apart (they came together with links of perf)."""
+    _uprobe(opened)
+    program = _keep(opened, calls.program(calls.KPROBE))
+    path, offset = calls.function_in_file(_LIBRARY_FUNCTION)
+    type = _perf_device("uprobe", "")
+    event = _keep(opened, calls.perf_event(type, 0, pid=0, cpu=-1, period=1, config1=os.fsencode(path), config2=offset))
+    try:
+        _keep(opened, calls.cookie_link(program, event))
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.E2BIG, errno.EOPNOTSUPP):
+            raise Lacking("no attach cookies: only programs that are not position-independent can be traced") from None
+        raise
+    return "attached"
+
+
 _KINDS: dict[str, tuple[Callable[[ExitStack], str], str]] = {
     "tracepoint": (_tracepoint, ""),
     "raw_tracepoint": (_raw_tracepoint, ""),
@@ -268,4 +326,10 @@ _KINDS: dict[str, tuple[Callable[[ExitStack], str], str]] = {
     "profile": (_timer, ""),
     "interval": (_timer, ""),
     "software": (_software, ""),
+    "hardware": (_hardware, "software:cpu-clock does without"),
+    "iter": (_iterator, "a kernel of 5.8 or newer"),
+    "lsm": (_lsm, "boot with bpf at the end of lsm=…, on a kernel with CONFIG_BPF_LSM"),
+    "usdt": (_usdt, "a kernel of 5.15 or newer"),
+    "kprobe, many at once": (_functions, "`*` takes a link for each function then, at most 1024"),
+    "uprobe, many at once": (_places, "`*` takes a link for each function then, at most 1024"),
 }

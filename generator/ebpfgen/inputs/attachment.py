@@ -1,0 +1,106 @@
+"""What a program at an attach point is and sees: the record that resolving one gives, and the inputs that several kinds share.
+
+Receives signatures of the kernel's types, returns typed inputs. Never decides what exists: the modules beside it do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ebpfgen import btf, ir
+from ebpfgen.kernel import Tracepoint
+from ebpfgen.problems import Problem
+from ebpfgen.records import field, record
+from ebpfgen.typer import Typer, c_int
+
+KINDS = {
+    "tracepoint": "tracepoint:CATEGORY:NAME",
+    "raw_tracepoint": "raw_tracepoint:NAME",
+    "tp_btf": "tp_btf:NAME",
+    "kprobe": "kprobe:[MODULE:]FUNCTION[+OFFSET]",
+    "kretprobe": "kretprobe:[MODULE:]FUNCTION",
+    "fentry": "fentry:FUNCTION",
+    "fexit": "fexit:FUNCTION",
+    "lsm": "lsm:HOOK",
+    "uprobe": "uprobe:BINARY:SYMBOL[+OFFSET]",
+    "uretprobe": "uretprobe:BINARY:SYMBOL",
+    "usdt": "usdt:BINARY:[PROVIDER:]NAME",
+    "profile": "profile:hz:N",
+    "interval": "interval:s:N",
+    "software": "software:EVENT:PERIOD",
+    "hardware": "hardware:EVENT:PERIOD",
+    "iter": "iter:OBJECT",
+}
+REGISTERS = 6
+"""Arguments passed in registers on every architecture here; libbpf 1.1 has no PT_REGS_PARM6, so the template defines it."""
+
+
+@record()
+class Attachment:
+    """What a program at one attach point is and sees. ``in_task``: it runs in the context of the task concerned."""
+
+    kind: str
+    target: dict[str, object]
+    section: str
+    context: str
+    label: str  # for the program's name and for ``probe``
+    args: Mapping[str, ir.Expr] = field(default_factory=dict)
+    no_args: str = "this attach point gives no arguments"
+    numbered: tuple[ir.Expr, ...] = ()
+    retval: ir.Expr | None = None
+    no_retval: str = "only kretprobe, fexit, uretprobe and sys_exit_* give one"
+    space: ir.Space = "kernel"
+    record: Tracepoint | None = None  # to be declared with fixed offsets
+    struct: btf.Struct | None = None  # whose members the args are
+    task: ir.Expr | str = "current"  # of whom pid, comm … speak, where the probe does not say
+    wildcard: bool = False  # several targets, which the runtime finds; ``label`` is then no target's name
+    function: bool = False  # ``label`` is a function's name
+    matches: tuple[str, ...] = ()  # of the kernel described, where that knows what a wildcard may match
+
+
+@record()
+class Absent:
+    """The kernel described does not have the target. ``partial`` can still be used by what needs no names of arguments."""
+
+    why: str
+    near: tuple[str, ...] = ()
+    partial: Attachment | None = None
+
+
+Found = Attachment | Absent | Problem
+
+
+def slots(n: int) -> tuple[ir.Expr, ...]:
+    return tuple(ir.Input(ir.U64, f"ctx[{i}]", f"arg{i}") for i in range(n))
+
+
+def from_slots(proto: btf.FuncProto, typer: Typer, trusted: bool) -> dict[str, ir.Expr]:
+    return {
+        name: cast_input(f"ctx[{i}]", f"args.{name}", type_id, typer, trusted)
+        for i, (name, type_id) in enumerate(proto.params)
+        if name
+    }
+
+
+def cast_input(c: str, name: str, type_id: int, typer: Typer, trusted: bool) -> ir.Expr:
+    kind = typer.type_of(type_id, "kernel", trusted)
+    match kind:
+        case ir.PtrT(target=target) if target:
+            return ir.Input(kind, f"({typer.btf.c_name(target).removeprefix('const ')} *){c}", name)
+        case ir.PtrT():
+            return ir.Input(kind, f"(void *){c}", name)
+        case ir.BoolT():
+            return ir.Input(kind, f"(bool){c}", name)
+        case ir.IntT(bits=bits, signed=signed):
+            return ir.Input(kind, c if bits == 64 and not signed else f"({c_int(bits, signed)}){c}", name)
+    return ir.Input(ir.U64, c, name)
+
+
+def registers(space: ir.Space) -> tuple[ir.Expr, ...]:
+    return tuple(ir.Input(ir.U64, f"PT_REGS_PARM{i + 1}(ctx)", f"arg{i}") for i in range(REGISTERS))
+
+
+def label_of(pattern: str) -> str:
+    """A wildcard as part of an identifier."""
+    return re.sub(r"\W+", "_", pattern).strip("_") or "all"

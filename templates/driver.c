@@ -9,16 +9,17 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -27,7 +28,7 @@
 #include "driver.h"
 #pragma GCC visibility pop
 
-/* The ring as the kernel maps it: a page that we write, a page that the kernel writes, then the data twice in a row. */
+/* A ring as the kernel maps it: a page that we write, a page that the kernel writes, then the data twice in a row. */
 struct ring {
 	uint64_t *consumer;
 	uint64_t *producer;
@@ -41,6 +42,7 @@ struct kept {
 	int fd;
 	const struct bpf_program *program;
 };
+enum { IS_BELL = 1 };
 
 struct er_object {
 	void *skeleton;
@@ -48,8 +50,12 @@ struct er_object {
 	struct kept *links;
 	size_t links_used, links_room;
 	int stats_fd; /* -1 until er_measure */
-	int ring_fd; /* -1 without a ring, and before load */
-	struct ring ring;
+	struct ring *rings;
+	size_t ring_count, next_ring;
+	int epoll; /* of the rings and the bell; -1 before load */
+	int bell;  /* -1 without */
+	int latency_ms;
+	int more; /* a ring has records that were not waited for */
 };
 
 /* --- libbpf's words ------------------------------------------------------------------------------------------------ */
@@ -148,7 +154,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 6;
+	return 7;
 }
 
 const char *er_name(void)
@@ -184,7 +190,8 @@ int er_open(er_object **out, const char *btf)
 
 	if (!o)
 		return -ENOMEM;
-	o->ring_fd = o->stats_fd = -1;
+	o->epoll = o->bell = o->stats_fd = -1;
+	o->latency_ms = 50;
 	libbpf_set_print(keep_words);
 	o->skeleton = host_open(&o->object, btf);
 	if (!o->skeleton) {
@@ -197,21 +204,28 @@ int er_open(er_object **out, const char *btf)
 	return 0;
 }
 
-static void ring_close(er_object *o)
+static void rings_close(er_object *o)
 {
-	size_t page = getpagesize();
+	size_t i, page = getpagesize();
 
-	if (o->ring.consumer)
-		munmap(o->ring.consumer, page);
-	if (o->ring.producer)
-		munmap(o->ring.producer, page + 2 * o->ring.size);
-	memset(&o->ring, 0, sizeof(o->ring));
+	for (i = 0; i < o->ring_count; i++) {
+		if (o->rings[i].consumer)
+			munmap(o->rings[i].consumer, page);
+		if (o->rings[i].producer)
+			munmap(o->rings[i].producer, page + 2 * o->rings[i].size);
+	}
+	free(o->rings);
+	o->rings = NULL;
+	o->ring_count = 0;
+	if (o->epoll >= 0)
+		close(o->epoll);
+	o->epoll = -1;
 }
 
 void er_close(er_object *o)
 {
 	er_detach(o);
-	ring_close(o);
+	rings_close(o);
 	if (o->stats_fd >= 0)
 		close(o->stats_fd);
 	host_destroy(o->skeleton);
@@ -244,28 +258,57 @@ int er_max_entries(er_object *o, const char *map, uint32_t n)
 	return m ? bpf_map__set_max_entries(m, n) : -ENOENT;
 }
 
-static int ring_open(er_object *o)
+/* Edge-triggered: what wakes is the kernel side's own notice, not that there is something in the ring. */
+static int ring_open(er_object *o, struct ring *ring, const struct bpf_map *map)
 {
-	const struct bpf_map *map = bpf_object__find_map_by_name(o->object, "events");
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
 	size_t page = getpagesize();
+	int fd = bpf_map__fd(map);
 	void *p;
-	int fd;
 
-	if (!map)
-		return 0;
-	fd = bpf_map__fd(map);
-	o->ring.size = bpf_map__max_entries(map);
+	ring->size = bpf_map__max_entries(map);
 	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
-	o->ring.consumer = p;
-	p = mmap(NULL, page + 2 * o->ring.size, PROT_READ, MAP_SHARED, fd, page);
+	ring->consumer = p;
+	p = mmap(NULL, page + 2 * ring->size, PROT_READ, MAP_SHARED, fd, page);
 	if (p == MAP_FAILED)
 		return -errno;
-	o->ring.producer = p;
-	o->ring.data = (const char *)p + page;
-	o->ring_fd = fd;
-	return 0;
+	ring->producer = p;
+	ring->data = (const char *)p + page;
+	return epoll_ctl(o->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int bell_hang(er_object *o)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = IS_BELL};
+
+	return o->bell < 0 || o->epoll < 0 || !epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->bell, &event) ? 0 : -errno;
+}
+
+static int rings_open(er_object *o)
+{
+	const struct bpf_map *map;
+	int error = 0;
+
+	o->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (o->epoll < 0)
+		return -errno;
+	bpf_object__for_each_map(map, o->object) {
+		struct ring *rings;
+
+		if (bpf_map__type(map) != BPF_MAP_TYPE_RINGBUF)
+			continue;
+		rings = realloc(o->rings, (o->ring_count + 1) * sizeof(*rings));
+		if (!rings)
+			return -ENOMEM;
+		o->rings = rings;
+		memset(&rings[o->ring_count], 0, sizeof(*rings));
+		error = ring_open(o, &rings[o->ring_count++], map);
+		if (error)
+			return error;
+	}
+	return bell_hang(o);
 }
 
 int er_load(er_object *o)
@@ -275,7 +318,7 @@ int er_load(er_object *o)
 	libbpf_set_print(keep_words);
 	/* Without a log at first; libbpf itself asks the kernel again for its words when a program is refused. */
 	error = host_load(o->skeleton);
-	return error ? error : ring_open(o);
+	return error ? error : rings_open(o);
 }
 
 /* --- attaching ----------------------------------------------------------------------------------------------------- */
@@ -487,14 +530,27 @@ int er_detach(er_object *o)
 	return error;
 }
 
-/* --- the ring ------------------------------------------------------------------------------------------------------ */
+/* --- the rings ----------------------------------------------------------------------------------------------------- */
 
 static size_t padded(size_t length)
 {
 	return (length + 7) & ~(size_t)7;
 }
 
-/* Copies whole records; those that the kernel side discarded are passed over. */
+static uint64_t waiting(const struct ring *ring)
+{
+	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE) - *ring->consumer;
+}
+
+/* Whether the next record is there, whole. */
+static int is_ready(const struct ring *ring)
+{
+	const uint32_t *slot = (const uint32_t *)(ring->data + (*ring->consumer & (ring->size - 1)));
+
+	return waiting(ring) && !(__atomic_load_n(slot, __ATOMIC_ACQUIRE) & BPF_RINGBUF_BUSY_BIT);
+}
+
+/* Copies whole records; those that the kernel side discarded are passed over. -EMSGSIZE when the first does not fit. */
 static long ring_take(const struct ring *ring, char *buf, size_t cap)
 {
 	uint64_t at = *ring->consumer;
@@ -521,20 +577,118 @@ static long ring_take(const struct ring *ring, char *buf, size_t cap)
 		}
 		at += step;
 	}
-	__atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
+	/* A record that is committed from here on sees our place and wakes us; one that was, is_ready sees. */
+	__atomic_store_n(ring->consumer, at, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return full && !used ? -EMSGSIZE : (long)used;
+}
+
+/* From each ring; another one is first each time. */
+static long rings_take(er_object *o, char *buf, size_t cap)
+{
+	size_t i, used = 0;
+
+	for (i = 0; i < o->ring_count; i++) {
+		size_t at = (o->next_ring + i) % o->ring_count;
+		long length = ring_take(&o->rings[at], buf + used, cap - used);
+
+		if (length < 0 && !used)
+			return length;
+		if (length < 0)
+			break;
+		used += length;
+	}
+	if (o->ring_count)
+		o->next_ring = (o->next_ring + 1) % o->ring_count;
+	o->more = 0;
+	for (i = 0; i < o->ring_count; i++)
+		o->more |= is_ready(&o->rings[i]);
+	return used;
+}
+
+static int past_mark(const er_object *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->ring_count; i++)
+		if (waiting(&o->rings[i]) >= o->rings[i].size / 4)
+			return 1;
+	return 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
+}
+
+/* 1 when something woke us, 0 on time-out, -EINTR by a signal, -ECANCELED by the bell. */
+static int sleep_once(er_object *o, int timeout_ms)
+{
+	struct epoll_event events[8];
+	int i, n = epoll_wait(o->epoll, events, 8, timeout_ms);
+
+	for (i = 0; i < n; i++) {
+		char rings[64];
+
+		if (events[i].data.u32 != IS_BELL)
+			continue;
+		while (read(o->bell, rings, sizeof(rings)) == sizeof(rings))
+			;
+		return -ECANCELED;
+	}
+	return n < 0 ? -errno : n > 0;
+}
+
+/*
+ * Until there is enough to be worth a look. While the rings are empty nothing wakes us: the kernel side does with the first
+ * record, since we stand where it begins. From then on the time runs in which more may come, unless a ring fills to its mark.
+ */
+static int wait_for_records(er_object *o, int timeout_ms)
+{
+	int64_t end;
+	int woken = sleep_once(o, timeout_ms);
+
+	if (woken <= 0)
+		return woken;
+	end = now_ms() + o->latency_ms;
+	while (woken > 0 && !past_mark(o)) {
+		int64_t left = end - now_ms();
+
+		if (left <= 0)
+			break;
+		woken = sleep_once(o, left);
+	}
+	return woken < 0 ? woken : 0;
+}
+
+void er_latency(er_object *o, int latency_ms)
+{
+	o->latency_ms = latency_ms;
+}
+
+int er_bell(er_object *o, int fd)
+{
+	o->bell = fd;
+	return bell_hang(o);
 }
 
 long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap)
 {
-	struct pollfd wait = {.fd = o->ring_fd, .events = POLLIN}; /* a negative fd is only a time-out */
-	long length = o->ring_fd < 0 ? 0 : ring_take(&o->ring, buf, cap);
+	int error;
 
-	if (length || !timeout_ms)
-		return length;
-	if (poll(&wait, 1, timeout_ms) < 0)
-		return -errno;
-	return o->ring_fd < 0 ? 0 : ring_take(&o->ring, buf, cap);
+	if (o->epoll < 0)
+		return -EINVAL;
+	if (o->more || !timeout_ms) {
+		long length = rings_take(o, buf, cap);
+
+		if (length || !timeout_ms)
+			return length;
+	}
+	error = wait_for_records(o, timeout_ms);
+	return error == -ECANCELED ? 0 : error ? error : rings_take(o, buf, cap);
 }
 
 /* --- maps ---------------------------------------------------------------------------------------------------------- */

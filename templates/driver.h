@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 6 */
+int er_abi(void);                       /* of this interface: 7 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -43,11 +43,13 @@ int er_iterate(er_object *o, const char *program); /* a descriptor: reading it t
 int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t config, uint64_t period, int freq, int cpu);
 int er_detach(er_object *o);
 
-/* Records: [u32 length][u32 0][record], each padded to 8 bytes. Looks at the ring; when it is empty waits until it wakes or
- * timeout_ms passed, and looks again (the kernel side need not wake for every record). Copies as many whole records as fit;
- * the rest stays in the ring. Returns bytes written; 0 on time-out; -EINTR when a signal came; -EMSGSIZE when the next record
- * alone does not fit. Without a ring it only waits. */
+/* Records: [u32 length][u32 0][record], each padded to 8 bytes. Copies as many whole records as fit; the rest stays in its ring.
+ * An empty ring is waited for: until its first record has waited for the latency (50 ms unless set), a quarter of the ring is
+ * full, timeout_ms passed (-1: none), a signal came (-EINTR) or the bell rang. Returns bytes written, 0 when there was nothing;
+ * -EMSGSIZE when the next record alone does not fit. Within one ring records are in its order. Without a ring it only waits. */
 long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap);
+void er_latency(er_object *o, int latency_ms);
+int er_bell(er_object *o, int fd);              /* what is written there ends a wait; a pipe that does not block; at most once */
 
 /* Maps, after load. dump copies at most max entries: keys, then values (per-CPU maps: values of every possible CPU, each
  * rounded up to 8 bytes); returns their number. */

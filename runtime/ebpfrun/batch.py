@@ -19,19 +19,21 @@ from .manifest import Event, Slot
 
 if TYPE_CHECKING:
     from .metrics import Reading
+    from .pages import Lease
     from .records import Records
 
 _HEAD = 8  # bytes before each record: its length and zeroes
 _MARKS = Slot("marks", "u32", 4, 4)
 
 
-class Lease:
-    """Borrowed memory and its end. ``returned`` is called once, with the view that was lent."""
+class Loan:
+    """One borrower's part in memory. ``lease`` is told when it ends; without one the memory is nobody else's."""
 
-    __slots__ = ("_view",)
+    __slots__ = ("_lease", "_view")
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: memoryview, lease: Lease | None = None) -> None:
         self._view: memoryview | None = view
+        self._lease = lease
 
     @property
     def view(self) -> memoryview:
@@ -39,25 +41,42 @@ class Lease:
             raise ClosedError("this batch is over: its memory was borrowed, copy() keeps it")
         return self._view
 
+    def again(self) -> Loan:
+        """For another borrower, of the same memory."""
+        if self._lease is not None:
+            self._lease.hold()
+        return Loan(self.view, self._lease)
+
     def end(self) -> None:
-        self._view = None
+        ended, self._view = self._view, None
+        if ended is not None and self._lease is not None:
+            self._lease.drop()
+
+
+class _Decoded:
+    """What was made of a batch once, for all who share it."""
+
+    __slots__ = ("gathered", "runs")
+
+    def __init__(self) -> None:
+        self.runs: list[Run] | None = None
+        self.gathered: dict[int, Any] = {}
 
 
 class Batch:
     """``len()`` is the number of events. Made by :class:`~ebpfrun.records.Records`."""
 
-    __slots__ = ("_gathered", "_lease", "_length", "_records", "_runs", "counts", "readings")
+    __slots__ = ("_decoded", "_length", "_loan", "_records", "counts", "readings")
 
     def __init__(
-        self, records: Records, lease: Lease, length: int, counts: dict[int, int], readings: Sequence[Reading] = ()
+        self, records: Records, loan: Loan, length: int, counts: dict[int, int], readings: Sequence[Reading] = ()
     ) -> None:
         """The first ``length`` bytes of what is lent. ``counts``: how many records of which event (by id); ``readings`` come
         after the events."""
         self._records = records
-        self._lease = lease
+        self._loan = loan
         self._length = length
-        self._runs: list[Run] | None = None
-        self._gathered: dict[int, Any] = {}
+        self._decoded = _Decoded()
         self.counts = counts
         self.readings = readings
 
@@ -67,7 +86,7 @@ class Batch:
     @property
     def data(self) -> memoryview:
         """The records themselves."""
-        return self._lease.view[: self._length]
+        return self._loan.view[: self._length]
 
     @property
     def records(self) -> Records:
@@ -82,11 +101,10 @@ class Batch:
     @property
     def runs(self) -> Sequence[Run]:
         """The events decoded: consecutive ones of one type as columns of Python's values. Decoded once, whoever asks."""
-        if self._runs is None:
-            self._runs = self._records.decoder.decode(self.data, self._length)
-        elif self._length:
-            self._lease.view  # noqa: B018 - raises when it is over
-        return self._runs
+        data, decoded = self.data, self._decoded
+        if decoded.runs is None:
+            decoded.runs = self._records.decoder.decode(data, self._length)
+        return decoded.runs
 
     def rows(self, event: str | None = None) -> Iterator[dict[str, Any]]:
         """Each event (of one type, if named) as a dictionary: ``event`` and its fields, with names in place of numbers as the
@@ -105,19 +123,24 @@ class Batch:
         return self._array(self._event(event), _MARKS)
 
     def first(self, count: int) -> Batch:
-        """The first ``count`` events, in the same memory; all readings."""
+        """The first ``count`` events, in the same memory and over with it; all readings."""
         counts, length = self._records.scan(self.data, count)
-        return Batch(self._records, self._lease, length, counts, self.readings)
+        return Batch(self._records, self._loan, length, counts, self.readings)
 
     def copy(self) -> Batch:
         """The same in memory of its own, for as long as it is wanted."""
-        return Batch(self._records, Lease(memoryview(bytes(self.data))), self._length, dict(self.counts), self.readings)
+        return Batch(self._records, Loan(memoryview(bytes(self.data))), self._length, dict(self.counts), self.readings)
+
+    def share(self) -> Batch:
+        """The same for another borrower, who releases it too: the memory is used again after the last of them."""
+        shared = Batch(self._records, self._loan.again(), self._length, self.counts, self.readings)
+        shared._decoded = self._decoded
+        return shared
 
     def release(self) -> None:
-        """Ends it, and every batch in the same memory."""
-        self._runs = None
-        self._gathered = {}
-        self._lease.end()
+        """Ends it, and what is the :meth:`first` of it."""
+        self._decoded = _Decoded()
+        self._loan.end()
 
     def __enter__(self) -> Batch:
         return self
@@ -141,7 +164,8 @@ class Batch:
         if word(slot.type) in TEXTS:
             texts = self._records.loops.texts(self.data, event.id, slot.offset, slot.size, count)
             return numpy.frombuffer(texts, f"S{slot.size}", count)
-        memory, start, step = self._strided(event, count)
+        bytes_, start, step = self._strided(event, count)
+        memory = numpy.frombuffer(bytes_, "u1")  # holds the memory, which numpy.ndarray(buffer=…) would not
         start += slot.offset
         if not (kind := numpy_kind(slot.type)):
             return numpy.ndarray((count, slot.size), "u1", memory, start, (step, 1))
@@ -156,10 +180,11 @@ class Batch:
         if not count:
             return bytearray(step), _HEAD, step
         if self._length == count * step:
-            return self._lease.view, _HEAD, step
-        if event.id not in self._gathered:
-            self._gathered[event.id] = self._records.loops.gather(self.data, event.id, event.size, count)
-        return self._gathered[event.id], 0, event.size
+            return self._loan.view, _HEAD, step
+        gathered = self._decoded.gathered
+        if event.id not in gathered:
+            gathered[event.id] = self._records.loops.gather(self.data, event.id, event.size, count)
+        return gathered[event.id], 0, event.size
 
 
 class Columns(Mapping[str, Any]):

@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"Please report it with what {TRACEBACK}=1 in the environment makes it print.")
         return EXIT_BUG
     finally:
+        stop.close()
         if argv is None:
             _give_up_what_was_not_said()
 

@@ -16,7 +16,7 @@ from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 6
+ABI = 7
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
@@ -206,6 +206,11 @@ class Object:
     def _call(self, function: str, what: str, *args: Any) -> int:
         return self._driver.check(getattr(self._driver.lib, function)(self._handle, *args), what)
 
+    def wake_by(self, bell: int, latency_ms: int) -> None:
+        """What is written to the descriptor ``bell`` ends a wait in :meth:`drain`; records wait for others for ``latency_ms``."""
+        self._driver.lib.er_latency(self._handle, latency_ms)
+        self._call("er_bell", "waiting for the bell", bell)
+
     # Before load.
 
     def configure(self, block: bytes) -> None:
@@ -277,12 +282,9 @@ class Object:
         """Nothing is produced after this; records and maps can still be read."""
         self._call("er_detach", "detaching")
 
-    def buffer(self, size: int) -> Any:
-        """Memory to drain into: anything that reads the buffer protocol reads it."""
-        return self._driver.ffi.buffer(self._driver.ffi.new("char[]", size))
-
     def drain(self, buffer: Any, timeout_ms: int) -> int:
-        """Bytes copied from the ring into ``buffer``; 0 when there was nothing until the time-out or a signal."""
+        """Bytes copied from the rings into ``buffer``; 0 when there was nothing until the time-out (-1: none), the bell, or a
+        signal."""
         length: int = self._driver.lib.er_drain(self._handle, timeout_ms, self._driver.ffi.from_buffer(buffer), len(buffer))
         return 0 if length == -errno.EINTR else self._driver.check(length, "reading the ring buffer")
 

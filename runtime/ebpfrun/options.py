@@ -42,6 +42,7 @@ class Options(NamedTuple):
     params: dict[str, Value]
     command: str | None
     ring: int | None
+    latency: float | None
     quiet: bool
     verbose: bool
     verifier_log: str | None = None
@@ -85,6 +86,13 @@ def _ring(text: str) -> int:
     return value
 
 
+def _latency(text: str) -> float:
+    value = 0.0 if text == "0" else values.seconds(text)
+    if value > 1:
+        raise ValueError(f"expected at most 1s, not {text!r}")
+    return value
+
+
 def _number(type: str, least: int | None = None) -> Callable[[str], int]:
     return lambda text: values.number(text, type, least)
 
@@ -98,11 +106,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     out = parser.add_argument_group("what comes out")
     out.add_argument(
-        "--sink", metavar="NAME[:TARGET]", action="append", default=[], help="table, text, jsonl or csv; TARGET is a path, or - "
-        "(may be given more than once; default: a table on a terminal, text elsewhere)",
+        "--sink", metavar="NAME[:TARGET][,KEY=VALUE]", action="append", default=[], help="table, text, jsonl or csv; TARGET is a "
+        "path, or -; keys are policy, queue, flush, retry (may be given more than once; default: a table on a terminal, text "
+        "elsewhere)",
     )  # fmt: skip
     out.add_argument(
         "--interval", metavar="S", type=_typed(values.seconds), help="print metrics every S seconds, not only at the end"
+    )
+    out.add_argument(
+        "--latency", metavar="S", type=_typed(_latency), help="how long an event may wait for others (default 50ms; at most 1s)"
     )
     out.add_argument("--quiet", "-q", action="store_true", help="no remarks and no summary")
     out.add_argument("--verbose", "-v", action="store_true", help="say what is attached, what is not and why")
@@ -188,6 +200,7 @@ def parse(target: Target, manifest: Manifest) -> Options:
         params={name: value for name, value in given.items() if value is not None},
         command=args.command,
         ring=args.ring,
+        latency=args.latency,
         quiet=args.quiet,
         verbose=args.verbose,
         verifier_log=args.verifier_log,

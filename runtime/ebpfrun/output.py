@@ -1,25 +1,34 @@
-"""From drained bytes to sinks, and the account of it.
+"""From batches to sinks, and the account of it.
 
-Receives buffers of records as the driver drains them and a tracer whose maps can be dumped; hands the same batch to every
-sink. A sink that fails is closed and told of on stderr; the others go on, and what it did not take is counted. Never
-attaches, drains or waits: the caller does, and stops when ``done`` says so.
+Receives batches as they were drained and a tracer whose maps can be dumped; hands each batch to every sink's own queue
+(:mod:`ebpfrun.delivery`), so that no sink keeps another, or the drain, waiting. Never attaches, drains or decodes: the caller
+drains while there is ``room``, and stops when ``done`` says so.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
+from . import account
+from .account import Account
 from .batch import Batch
+from .delivery import Delivery, Settings
 from .errors import UsageError
 from .metrics import Dump, Metrics
+from .queues import DROP_NEWEST
 from .records import Records
-from .sinks import Context, Sink, SinkError, open_sink
-from .sinks.words import parse
-from .summary import Tally, read_counters, summary
+from .sinks import Context, Sink, open_sink
+from .sinks.base import STDOUT
+from .sinks.words import Words, parse
+from .summary import summary
+
+_STEP = 0.05  # seconds after which a draining side that waits for room looks around
 
 
 class Output:
@@ -27,7 +36,8 @@ class Output:
 
     ``sinks``: words as behind ``--sink``, or sink objects; none means a table on a terminal, text elsewhere. ``interval``:
     seconds between metrics' readings, None for none before the end. ``count``: how many events are wanted in all. Once
-    ``ended`` says so, a sink's reader who takes nothing is not waited for.
+    ``ended`` says so, a sink's reader who takes nothing is not waited for. ``policy`` of sinks that name none. ``changed`` is
+    called, in any thread, when ``done`` may have become true.
     """
 
     def __init__(
@@ -40,19 +50,25 @@ class Output:
         stderr: TextIO | None = None,
         count: int | None = None,
         ended: Callable[[], bool] = lambda: False,
+        policy: str = DROP_NEWEST,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Opens the sinks: SinkError for a target that can't be, UsageError for words that name none."""
-        manifest = self._manifest = records.manifest
+        self._records = records
         self._interval = interval
         self._quiet = quiet
         self._stderr = stderr if stderr is not None else sys.stderr
         self._count = count
-        self._records = records
-        self._metrics = Metrics(manifest, records.offset)
-        self._tally = Tally(Counter(), Counter(), Counter())
+        self._metrics = Metrics(records.manifest, records.offset)
+        self._handed: Counter[int] = Counter()
+        self._beyond: Counter[int] = Counter()
         self._started = time.monotonic()
-        context = Context(manifest, records.names, stdout if stdout is not None else sys.stdout, ended)
-        self._targets = _open_all(sinks, context)
+        self._asked = ended
+        self._notify = changed
+        self._told: set[str] = set()
+        context = Context(records.manifest, records.names, stdout if stdout is not None else sys.stdout, ended)
+        self._deliveries: list[Delivery] = []
+        self._open(sinks, context, policy)
 
     def begin(self) -> None:
         """Observation begins now: the first interval and the summary's duration count from here. Without it, from the making of
@@ -61,75 +77,118 @@ class Output:
         self._metrics.begin()
 
     @property
-    def events(self) -> dict[str, int]:
-        """Events delivered so far to every sink, by name."""
-        return {event.name: self._tally.delivered[event.name] for event in self._manifest.events}
-
-    @property
     def done(self) -> bool:
         """No event is wanted any more: ``count`` is reached, or no sink is left."""
-        return self._wanted() == 0 or not any(target.alive for target in self._targets)
+        return self._wanted() == 0 or not any(delivery.alive for delivery in self._deliveries)
 
-    def batch(self, buffer: Any, length: int) -> None:
-        """Delivers the records in the first ``length`` bytes of ``buffer``, which may be reused afterwards."""
-        with self._records.batch(memoryview(buffer)[:length]) as batch:
+    @property
+    def room(self) -> bool:
+        """Whether to drain: not while the queue of a sink that blocks is full."""
+        return all(delivery.room for delivery in self._deliveries)
+
+    def wait_for_room(self, timeout: float) -> None:
+        """For a moment, at most ``timeout`` seconds."""
+        for delivery in self._deliveries:
+            delivery.wait_for_room(min(timeout, _STEP))
+
+    def settle(self) -> None:
+        """Nothing new is observed, so nothing is in a hurry: waits for room in each queue, as long as its sink takes."""
+        for delivery in self._deliveries:
+            delivery.settle(self._asked)
+
+    def wait(self) -> None:
+        """Until every sink has written, or lost, all that it was handed."""
+        for delivery in self._deliveries:
+            delivery.wait()
+
+    def batch(self, batch: Batch) -> None:
+        """Hands it to every sink. It is the caller's no longer."""
+        with batch:
             wanted = self._limit(batch)
-            if not len(wanted):
-                return
-            taken = self._send(wanted)
-            for event in self._manifest.events:
-                (self._tally.delivered if taken else self._tally.sink_lost)[event.name] += wanted.counts.get(event.id, 0)
+            if len(wanted):
+                self._handed.update(wanted.counts)
+                self._put(wanted)
 
     def tick(self, tracer: Dump) -> None:
         """An interval has passed: puts out what the metrics gathered in it."""
-        if self._interval is not None and self._manifest.metrics:
-            self._send(self._records.batch(b"", self._metrics.interval(tracer)))
+        if self._interval is not None and self._records.manifest.metrics:
+            self._put(self._records.batch(b"", self._metrics.interval(tracer)))
+
+    def account(self, tracer: Dump) -> Account:
+        """What became of every event until now."""
+        fates = [(delivery.label, delivery.fate) for delivery in self._deliveries]
+        return account.take(self._records.manifest, tracer, self._beyond, fates)
 
     def finish(self, tracer: Dump) -> None:
-        """After detaching and the last batch: totals of the metrics, the account on stderr, sinks closed. Then raises the first
-        SinkError there was, unless it was only that a pipe's reader left."""
-        if self._manifest.metrics:
-            self._send(self._records.batch(b"", self._metrics.totals(tracer)))
+        """After detaching and the last batch: totals of the metrics, sinks closed, the account on stderr. Then raises the first
+        failure of a sink there was, unless it was only that a pipe's reader left."""
+        if self._records.manifest.metrics:
+            self._put(self._records.batch(b"", self._metrics.totals(tracer)))
         self.close()
         if not self._quiet:
-            counts = read_counters(self._manifest, tracer)
-            self._say(*summary(self._manifest, time.monotonic() - self._started, counts, self._tally))
-        for target in self._targets:
-            if target.failed is not None and not target.failed.reader_gone:
-                raise target.failed
+            seconds = time.monotonic() - self._started
+            self._say(*summary(self._records.manifest.name, seconds, self.account(tracer)))
+        for delivery in self._deliveries:
+            if delivery.crashed is not None:
+                raise delivery.crashed
+            if delivery.failed is not None and not delivery.failed.reader_gone:
+                raise delivery.failed
 
     def close(self) -> None:
-        """Closes the sinks; harmless when they are closed already."""
-        for target in self._targets:
-            target.close()
+        """Lets every sink write what waits for it, closes it; gives up those that stand still. Harmless the second time."""
+        for delivery in self._deliveries:
+            delivery.end()
+        for delivery in self._deliveries:
+            delivery.join(self._asked)
+
+    def _open(self, sinks: Sequence[str | Sink], context: Context, policy: str) -> None:
+        chosen = [parse(sink) if isinstance(sink, str) else sink for sink in list(sinks) or [_default(context.stdout)]]
+        targets = Counter(sink.target for sink in chosen if isinstance(sink, Words))
+        for target, number in targets.items():
+            if number > 1:
+                where = "the standard output" if target == STDOUT else target
+                raise UsageError(f"--sink: {number} sinks would write to {where}; give each its own target (--sink NAME:PATH)")
+        try:
+            for sink in chosen:
+                self._deliveries.append(self._delivery(sink, context, policy))
+        except Exception:
+            self.close()
+            raise
+
+    def _delivery(self, sink: Words | Sink, context: Context, policy: str) -> Delivery:
+        if not isinstance(sink, Words):
+            return Delivery(sink, type(sink).__name__.lower(), Settings(policy), self._tell, self._changed)
+        settings = Settings.of(sink, policy)
+        delivery = Delivery(open_sink(sink, context), sink.label, settings, self._tell, self._changed)
+        delivery.patient = sink.target == STDOUT or _is_pipe(sink.target)
+        return delivery
 
     def _wanted(self) -> int | None:
-        if self._count is None:
-            return None
-        return max(0, self._count - sum(self._tally.delivered.values()) - sum(self._tally.sink_lost.values()))
+        return None if self._count is None else max(0, self._count - self._handed.total())
 
     def _limit(self, batch: Batch) -> Batch:
         wanted = self._wanted()
         if wanted is None or len(batch) <= wanted:
             return batch
         first = batch.first(wanted)
-        for event in self._manifest.events:
-            self._tally.beyond[event.name] += batch.counts.get(event.id, 0) - first.counts.get(event.id, 0)
+        self._beyond.update(batch.counts)
+        self._beyond.subtract(first.counts)
         return first
 
-    def _send(self, batch: Batch) -> bool:
-        """True when every sink took it."""
-        taken = True
-        for target in self._targets:
-            if target.alive and not target.take(batch):
-                self._tell(target)
-            taken = taken and target.alive
-        return taken
+    def _put(self, batch: Batch) -> None:
+        for delivery in self._deliveries:
+            delivery.put(batch)
 
-    def _tell(self, broken: _Target) -> None:
-        """Says at once that a sink is gone, if the run goes on without it; else finish does."""
-        if broken.failed and not broken.failed.reader_gone and any(target.alive for target in self._targets):
-            self._say(f"ebpfrun: {broken.failed}; the other sinks go on")
+    def _tell(self, words: str) -> None:
+        self._say(f"ebpfrun: {words}")
+
+    def _changed(self) -> None:
+        """In a sink's thread: says at once that it is gone, if the run goes on without it; else finish does."""
+        for delivery in self._deliveries:
+            if delivery.failed and not delivery.failed.reader_gone and delivery.label not in self._told and not self.done:
+                self._told.add(delivery.label)
+                self._tell(f"{delivery.failed}; the other sinks go on")
+        self._notify()
 
     def _say(self, *lines: str) -> None:
         try:
@@ -139,54 +198,12 @@ class Output:
             return
 
 
-class _Target:
-    """A sink and how it fared."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._open = True
-        self.failed: SinkError | None = None
-
-    @property
-    def alive(self) -> bool:
-        return self._open and self.failed is None
-
-    def take(self, batch: Batch) -> bool:
-        try:
-            self._sink.write(batch)
-            self._sink.flush()
-        except SinkError as error:
-            self.failed = error
-            self.close()
-            return False
-        return True
-
-    def close(self) -> None:
-        if self._open:
-            self._open = False
-            try:
-                self._sink.close()
-            except SinkError as error:
-                self.failed = self.failed or error
-
-
-def _open_all(sinks: Sequence[str | Sink], context: Context) -> list[_Target]:
-    chosen = list(sinks) or [_default(context.stdout)]
-    words = [parse(sink) for sink in chosen if isinstance(sink, str)]
-    for target, number in Counter(each.target for each in words).items():
-        if number > 1:
-            where = "the standard output" if target == "-" else target
-            raise UsageError(f"--sink: {number} sinks would write to {where}; give each its own target (--sink NAME:PATH)")
-    opened: list[_Target] = []
-    try:
-        for sink in chosen:
-            opened.append(_Target(open_sink(sink, context) if isinstance(sink, str) else sink))
-    except Exception:
-        for target_ in opened:
-            target_.close()
-        raise
-    return opened
-
-
 def _default(stdout: TextIO | None) -> str:
     return "table" if stdout is not None and stdout.isatty() else "text"
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False

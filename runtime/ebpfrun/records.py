@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from .batch import Batch, Lease
+from .batch import Batch, Loan
 from .decode import TRUNCATED, UNREADABLE, Decoder, Run, encoder, least_size, marked, mismatch, word
 from .errors import UsageError
 from .manifest import Manifest
@@ -120,9 +120,12 @@ class Records:
 
     def batch(self, data: Any, readings: Sequence[Reading] = ()) -> Batch:
         """A batch over ``data`` (anything with the buffer protocol, whole records only), which it borrows until its release."""
-        view = memoryview(data).cast("B")
-        counts, length = self.loops.scan(view, LIMITLESS)
-        return Batch(self, Lease(view), length, counts, readings)
+        return self.lent(Loan(memoryview(data).cast("B")), readings)
+
+    def lent(self, loan: Loan, readings: Sequence[Reading] = ()) -> Batch:
+        """The same over borrowed memory, whose end the batch tells."""
+        counts, length = self.loops.scan(loan.view, LIMITLESS)
+        return Batch(self, loan, length, counts, readings)
 
     def make(self, rows: Iterable[tuple[str, Mapping[str, Any]]], readings: Sequence[Reading] = ()) -> Batch:
         """A batch of events written here: each its name and its fields' values, as :mod:`ebpfrun.decode` gives them (what is not

@@ -10,6 +10,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from . import config, values
 from .command import Command
@@ -19,10 +20,19 @@ from .door import Driver
 from .manifest import Manifest
 from .options import Options
 from .output import Output
+from .records import Records
 from .stop import Stop
-from .tracer import POLL_MS, Tracer, load_driver
+from .tracer import LATENCY, Tracer, load_driver
 
+_LONGEST_WAIT = 60.0  # seconds
 _PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL for a command that outlives the run
+
+
+class Loaded(NamedTuple):
+    """The artefact's library, in this process before anything else is done."""
+
+    driver: Driver
+    records: Records
 
 
 class Notices:
@@ -43,11 +53,13 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     config.pack(manifest, options.params, options.filters)  # what can't be is told before a sink empties its file
     driver = load_driver(manifest)
     records = driver.records(manifest, clock_offset())
-    output = Output(records, options.sinks, options.interval, options.quiet, count=options.most, ended=stop)
+    output = Output(
+        records, options.sinks, options.interval, options.quiet, count=options.most, ended=stop, changed=stop.bell.ring
+    )
     try:
         command = Command(options.command) if options.command is not None else None
         try:
-            return _run(manifest, options, stop, driver, output, command, notice)
+            return _run(Loaded(driver, records), options, stop, output, command, notice)
         finally:
             if command is not None:
                 command.end(_patience())
@@ -55,20 +67,24 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
         output.close()
 
 
-def _run(
-    manifest: Manifest, options: Options, stop: Stop, driver: Driver, output: Output, command: Command | None, notice: Notices
-) -> int:
+def _run(loaded: Loaded, options: Options, stop: Stop, output: Output, command: Command | None, notice: Notices) -> int:
+    manifest = loaded.records.manifest
     stop.last_act = command.kill if command else None
     filters = _filters(manifest, options, command, notice)
-    log = options.verifier_log
-    with Tracer(manifest, options.params, filters, options.ring, notice, stop, driver, verifier_log=log) as tracer:
+    latency = LATENCY if options.latency is None else options.latency
+    tracer = Tracer(
+        manifest, options.params, filters, options.ring, notice, stop, latency,
+        driver=loaded.driver, records=loaded.records, bell=stop.bell, verifier_log=options.verifier_log,
+    )
+    with tracer:
         notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options, manifest)}", True)
         if command is not None:
             command.go()
         _observe(tracer, output, options, _ended(stop, output, command))
         tracer.detach()
-        while length := tracer.drain(0):
-            output.batch(tracer.buffer, length)
+        while batch := tracer.take():
+            output.settle()
+            output.batch(batch)
         output.finish(tracer)
     return command.exit_status if command is not None and command.ended() and not stop.asked else 0
 
@@ -89,15 +105,17 @@ def _observe(tracer: Tracer, output: Output, options: Options, ended: Callable[[
             _visit(tracer, output, ended)
             output.tick(tracer)
             tick += interval * ((now - tick) // interval + 1)
-        length = tracer.drain(int(min(POLL_MS, (min(end, tick) - now) * 1000 + 1)))
-        if length:
-            output.batch(tracer.buffer, length)
+        left = min(end, tick, now + _LONGEST_WAIT) - now
+        if not output.room:
+            output.wait_for_room(left)
+        elif batch := tracer.take(left):
+            output.batch(batch)
 
 
 def _visit(tracer: Tracer, output: Output, ended: Callable[[], bool]) -> None:
     """Iterators visit the kernel's objects at the start and at each interval."""
-    for length in tracer.iterate():
-        output.batch(tracer.buffer, length)
+    for batch in tracer.iterate():
+        output.batch(batch)
         if ended():
             return
 

@@ -1,78 +1,60 @@
-"""The account at the end of a run: what was produced, what became of it, what else was lost.
+"""The account at the end of a run, as lines: what was produced, what became of it, what else was lost.
 
-Receives the kernel's counters and the output's tally, returns lines of text. For every event ``produced = delivered + lost in
-the ring + sampled out + lost in sinks + beyond --count`` must hold, and where it does not, a line says so. Counts of 0 are not
-mentioned, but for the account of events itself.
+Receives an :class:`~ebpfrun.account.Account`. For every event and every sink ``produced = delivered + losses`` must hold, and
+where it does not, a line says so. Counts of 0 are not mentioned, but for the account of events itself.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from .manifest import Manifest
-from .metrics import Dump
+from .account import Account, EventAccount, SinkAccount
 from .render import duration
 
-COUNTERS_MAP = "counters"
 
-Counts = dict[tuple[str, str], int]
-"""(kind, of) as in the manifest's counters → the count."""
-
-
-class Tally(NamedTuple):
-    """What became of the events that reached us, by event name. ``sink_lost``: rows that at least one sink did not take;
-    ``delivered``: rows that every sink took; ``beyond``: rows after the number that was asked for."""
-
-    delivered: Counter[str]
-    sink_lost: Counter[str]
-    beyond: Counter[str]
-
-
-def read_counters(manifest: Manifest, tracer: Dump) -> Counts:
-    """The kernel's counters, summed over CPUs."""
-    if not manifest.counters:
-        return {}
-    slots = {
-        int.from_bytes(key, sys.byteorder): sum(int.from_bytes(value, sys.byteorder) for value in values)
-        for key, values in tracer.dump(COUNTERS_MAP)
-    }
-    return {(counter.kind, counter.of): slots.get(counter.slot, 0) for counter in manifest.counters}
-
-
-def summary(manifest: Manifest, seconds: float, counts: Counts, tally: Tally) -> list[str]:
+def summary(name: str, seconds: float, account: Account) -> list[str]:
     """The whole account as lines."""
-    lines = [f"{manifest.name}: ran for {duration(round(seconds * 1e9))}"]
-    for event in manifest.events:
-        lines += [f"  {line}" for line in _event_account(event.name, counts, tally)]
-    return lines + [f"  {line}" for line in _other_losses(counts)]
+    lines = [f"{name}: ran for {duration(round(seconds * 1e9))}"]
+    for event in account.events:
+        lines += [f"  {line}" for line in _event(event)]
+    return lines + [f"  {line}" for line in _others(account)]
 
 
-def _event_account(event: str, counts: Counts, tally: Tally) -> Iterator[str]:
-    produced = counts.get(("produced", event), 0)
+def _event(event: EventAccount) -> Iterator[str]:
+    """One line where all sinks fared alike, else one for each."""
+    if len({sink[1:] for sink in event.sinks}) == 1:
+        yield from _balance(event, event.sinks[0], f"{event.event}: ", "")
+    else:
+        yield f"{event.event}: {event.produced} produced"
+        for sink in event.sinks:
+            yield from _balance(event, sink, "  ", f"{sink.sink}: ")
+    if event.ring_full:
+        yield "  (a larger `ring` in the spec, a narrower filter or a faster sink would keep them)"
+
+
+def _balance(event: EventAccount, sink: SinkAccount, lead: str, label: str) -> Iterator[str]:
     parts = [
-        (tally.delivered[event], "delivered"),
-        (counts.get(("ring_full", event), 0), "lost in the full ring buffer"),
-        (counts.get(("sampled", event), 0), "sampled out"),
-        (tally.sink_lost[event], "lost in a failed sink"),
-        (tally.beyond[event], "beyond --count"),
+        (sink.delivered, "delivered"),
+        (event.ring_full, "lost in the full ring buffer"),
+        (event.sampled, "sampled out"),
+        (sink.dropped, "dropped from the sink's full queue"),
+        (sink.failed, "lost in a failed sink"),
+        (sink.given_up, "given up at the end"),
+        (event.beyond, "beyond --count"),
     ]
-    shown = " + ".join(f"{count} {what}" for i, (count, what) in enumerate(parts) if count or i == 0)
-    missing = produced - sum(count for count, _ in parts)
+    shown = label + " + ".join(f"{count} {what}" for i, (count, what) in enumerate(parts) if count or i == 0)
+    missing = event.on_the_way(sink)
     if not missing:
-        yield f"{event}: {produced} produced = {shown}"
-        if parts[1][0]:
-            yield "  (a larger `ring` in the spec, a narrower filter or a faster sink would keep them)"
+        yield lead + (shown if label else f"{event.produced} produced = {shown}")
         return
-    yield f"{event}: {produced} produced, {shown}"
+    yield lead + (shown if label else f"{event.produced} produced, {shown}")
     wrong = f"{missing} of them are unaccounted for" if missing > 0 else f"{-missing} more than were produced"
-    yield f"THE ACCOUNT OF {event} DOES NOT BALANCE: {wrong}. This is a bug of ebpfrun; please report it."
+    yield f"THE ACCOUNT OF {event.event} DOES NOT BALANCE: {wrong}. This is a bug of ebpfrun; please report it."
 
 
 _WORDS = {
     "map_full": "{of}: {n} not stored, because there was no room (max_entries)",
+    "missed": "{of}: {n} hits missed, because the kernel could not run the program there",
     "absent": "{of}: {n} look-ups of entries that were not there",
     "unpaired": "{of}: {n} ends without a start (begun before the tracer, or filtered)",
     "truncated": "{of}: {n} cut, because longer than the field",
@@ -80,8 +62,8 @@ _WORDS = {
 }
 
 
-def _other_losses(counts: Counts) -> Iterator[str]:
+def _others(account: Account) -> Iterator[str]:
     for kind, words in _WORDS.items():
-        for (counted, of), n in counts.items():
+        for (counted, of), n in account.others.items():
             if counted == kind and n:
                 yield words.format(of=of, n=n)

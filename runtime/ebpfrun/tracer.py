@@ -1,11 +1,11 @@
-"""A tracer's life: open, configure, load, attach, drain, detach, close. The Python API of the runtime.
+"""A tracer's life: open, configure, load, attach, take batches, detach, close. The Python API of the runtime.
 
-Receives an artefact (its folder or its manifest), parameters and filters; gives raw batches of records and the contents of maps.
-Never decodes (:mod:`ebpfrun.decode`) and never prints: remarks go to ``notice``.
+Receives an artefact (its folder or its manifest), parameters and filters; gives batches of events, the contents of maps and the
+account. Never decodes (:mod:`ebpfrun.batch` does) and never prints: remarks go to ``notice``.
 
     with Tracer("build/net", filters={"pid": 42}) as tracer:
-        while length := tracer.drain():
-            use(tracer.buffer, length)
+        for batch in tracer.batches(duration=5):
+            print(len(batch), batch.columns("connect")["latency"].max())
 """
 
 from __future__ import annotations
@@ -14,18 +14,27 @@ import errno
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from . import attach, config, manifest, verdict, wildcards
+from . import account, attach, config, manifest, verdict, wildcards
+from .account import Account
+from .batch import Batch
+from .batches import Batches
+from .decode import clock_offset
+from .delivery import Fate
 from .door import Driver, Object
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest, Program
+from .pages import Pages
+from .records import Records
+from .stop import Bell
 
-POLL_MS = 50
+LATENCY = 0.05
 HEAVIEST = 1 << 15
 _SAMPLING = ".data.sampling"
-_BUFFER = 1 << 18
+_PAGE = 1 << 18
+_LONGEST_WAIT = 60_000  # ms
 _BTF = "/sys/kernel/btf/vmlinux"
 
 
@@ -40,8 +49,9 @@ def _never() -> bool:
 class Tracer:
     """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's; ``notice``
     is told what a person may want to know, with True when it matters without ``--verbose``; once ``stop`` says so, no more is
-    attached; ``driver`` is the artefact's, where it is loaded already; ``verifier_log`` a file for all that the kernel says of
-    programs that it refuses."""
+    attached. ``latency``: seconds that an event may wait for others before it is drained. ``driver`` and ``records`` are the
+    artefact's, where they are loaded already; ``bell`` is what ends a wait; ``verifier_log`` a file for all that
+    the kernel says of programs that it refuses."""
 
     def __init__(
         self,
@@ -51,9 +61,12 @@ class Tracer:
         ring: int | None = None,
         notice: Callable[[str, bool], None] = _silent,
         stop: Callable[[], bool] = _never,
+        latency: float = LATENCY,
         driver: Driver | None = None,
         sampling: bool = False,
         verifier_log: str | None = None,
+        records: Records | None = None,
+        bell: Bell | None = None,
     ) -> None:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
@@ -63,9 +76,16 @@ class Tracer:
         self._notice = notice
         self._stop = stop
         self._verifier_log = verifier_log
+        self._latency = latency
         self._driver = driver
+        self._records = records
         self._object: Object | None = None
-        self._buffer: Any = None
+        self._bell = bell if bell is not None else Bell()
+        self._own_bell = bell is None
+        largest = max((e.size for e in self.manifest.events), default=0)
+        self._pages = Pages(max(_PAGE, largest + 16))
+        self._taken: Counter[int] = Counter()
+        self._detached = False
         self._loaded: list[Program] = []
         self._wildcards: dict[str, wildcards.Chosen] = {}
         self._remarks: list[wildcards.Remark] = []
@@ -79,7 +99,16 @@ class Tracer:
 
     def open(self) -> None:
         """Loads and attaches. Nothing stays behind when it raises."""
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
         driver = self._driver = self._driver or load_driver(self.manifest)
+        self._records = self._records or driver.records(self.manifest, clock_offset())
+        self._bell.open()
         self._mount_tracefs(driver)
         chooser = attach.Chooser(self.manifest, self._verifier_log)
         refusals = 0
@@ -87,21 +116,23 @@ class Tracer:
         while True:
             choice = chooser.choose()
             self._object = driver.open(btf)
-            try:
-                refused = self._load(self._object, choice, chooser) or self._attach(self._object)
-            except BaseException:
-                self.close()
-                raise
+            self._object.wake_by(self._bell.fileno(), round(self._latency * 1000))
+            refused = self._load(self._object, choice, chooser) or self._attach(self._object)
             if refused is None:
                 self._tell(choice)
                 return
-            self.close()
+            self._close()
             refusals += self._keep_log(*refused, first=not refusals)
             chooser.refuse(*refused)
             self._notice(str(refused[1]), False)
 
     def close(self) -> None:
         """Detaches and frees everything; nothing happens the second time."""
+        self._close()
+        if self._own_bell:
+            self._bell.close()
+
+    def _close(self) -> None:
         held, self._object = self._object, None
         self.attached = ()
         if held is not None:
@@ -111,36 +142,69 @@ class Tracer:
         """Ends the observation; what was observed can still be drained and read."""
         self._opened().detach()
         self.attached = ()
+        self._detached = True
 
     @property
-    def buffer(self) -> Any:
-        """Where :meth:`drain` puts records; the next drain overwrites it."""
-        if self._buffer is None:
-            largest = max((e.size for e in self.manifest.events), default=0)
-            self._buffer = self._opened().buffer(max(_BUFFER, largest + 16))
-        return self._buffer
+    def records(self) -> Records:
+        """What is known of the events' records."""
+        if self._records is None:
+            raise ClosedError("this tracer was not opened yet")
+        return self._records
 
-    def drain(self, timeout_ms: int = POLL_MS) -> int:
-        """Bytes of records now in ``buffer``; 0 when there was none until the time-out or a signal. The time-out is also how
-        often the ring is looked at: the kernel side need not wake us for every record."""
-        return self._opened().drain(self.buffer, timeout_ms)
+    def take(self, timeout: float | None = 0) -> Batch | None:
+        """The events that are there, as many as fit into one batch, for whoever releases it; None when there was none until
+        ``timeout`` seconds (None: for as long as it takes), or :meth:`wake` or a signal came. Events wait for others for at most
+        the tracer's latency."""
+        held = self._opened()
+        page = self._pages.take()
+        length = 0
+        try:
+            length = held.drain(page, -1 if timeout is None else min(_LONGEST_WAIT, int(timeout * 1000 + 0.999)))
+        finally:
+            if not length:
+                self._pages.give(page)
+        if not length:
+            return None
+        batch = self.records.lent(self._pages.lend(page, length))
+        self._taken.update(batch.counts)
+        return batch
 
-    def iterate(self) -> Iterator[int]:
-        """Has each iterator visit all objects once; yields the bytes of records that are in ``buffer`` then, as :meth:`drain`
-        does. However many records there are, the ring never fills: a program writes a byte for each, and no more of these are
-        read at once than there is room for."""
+    def batches(self, duration: float | None = None, until: Callable[[], bool] = _never) -> Batches:
+        """Every batch, by ``for`` or ``async for``, each released when the next one is asked for. After ``duration`` seconds, by
+        :meth:`Batches.stop`, or once ``until`` says so (asked at least after each :meth:`wake`), the tracer is detached; the loop
+        ends when all that was observed before has been given."""
+        return Batches(self, duration, until)
+
+    def wake(self) -> None:
+        """Ends a :meth:`take` that waits; from any thread, or a signal's handler."""
+        self._bell.ring()
+
+    @property
+    def observing(self) -> bool:
+        """Whether it is open and not yet detached."""
+        return self._object is not None and not self._detached
+
+    def account(self) -> Account:
+        """What became of every event until now, for whoever takes batches."""
+        none: Counter[int] = Counter()
+        fate = Fate(self._taken, none, none, none)
+        return account.take(self.manifest, self, none, [("python", fate)])
+
+    def iterate(self) -> Iterator[Batch]:
+        """Has each iterator visit all objects once; yields batches, as :meth:`take` gives them. However many records there are,
+        the ring never fills: a program writes a byte for each, and no more of these are read at once than there is room for."""
         room = self._ring or self.manifest.ring
         step = max(1, min(1024, room // (2 * max((e.size + 8 for e in self.manifest.events), default=1))))
         for program in [p for p in self.attached if p.kind == "iter"]:
             visit = self._opened().iterate(program.name)
             try:
                 while _go_on(visit, step):
-                    while length := self.drain(0):
-                        yield length
+                    while batch := self.take():
+                        yield batch
             finally:
                 os.close(visit)
-            while length := self.drain(0):
-                yield length
+            while batch := self.take():
+                yield batch
 
     def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
         """Every entry of a map: its key, and its value on each possible CPU (a single one when the map is not per CPU)."""

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 from ebpfgen.ir import CheckedSpec
 from ebpfgen.pipeline import Setting, build_one, read_and_check
-from ebpfrun import manifest, metrics, summary
-from ebpfrun.decode import Decoder, clock_offset
+from ebpfrun import account, manifest, metrics
 from ebpfrun.tracer import Tracer
 
 HEAD = "ebpfgen: 1\nname: t\nsummary: a test\n"
@@ -96,14 +95,13 @@ class Lab:
 
 def _all(tracer: Tracer, known: manifest.Manifest) -> Traced:
     rows: dict[str, list[dict[str, Any]]] = {}
-    decoder = Decoder(known, clock_offset())
-    while known.events and (length := tracer.drain(0)):
-        for run in decoder.decode(tracer.buffer, length):
+    while known.events and (batch := tracer.take()):
+        for run in batch.runs:
             names = [slot.name for slot in run.event.fields]
             rows.setdefault(run.event.name, []).extend(
                 {**dict(zip(names, row, strict=True)), "marks": marks} for row, marks in zip(run.rows(), run.marks, strict=True)
             )
     readings = metrics.Metrics(known, 0).totals(tracer)
     samples = {r.metric.name: {s.labels: s for s in r.samples} for r in readings}
-    counted = summary.read_counters(known, tracer)
+    counted = account.read_counters(known, tracer)
     return Traced(rows, samples, dict(counted), {m.name: dict(tracer.dump(m.name)) for m in known.maps})

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from ebpfrun import manifest, metrics, summary
-from ebpfrun.decode import Decoder, clock_offset
+from ebpfrun import account, manifest, metrics
+from ebpfrun.batch import Batch
 from ebpfrun.errors import AttachError
 from ebpfrun.tracer import Tracer
 
@@ -71,24 +71,23 @@ class Observed:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The rows of one event so far, in the order of their arrival."""
-        while length := self._tracer.drain(0):
-            self._take(length)
+        while batch := self._tracer.take():
+            self._take(batch)
         return self._rows.get(name, [])
 
     def visit(self) -> None:
         """Has the iterators visit all objects."""
-        for length in self._tracer.iterate():
-            self._take(length)
+        for batch in self._tracer.iterate():
+            self._take(batch)
 
-    def _take(self, length: int) -> None:
-        decoder = Decoder(self._tracer.manifest, clock_offset())
-        for run in decoder.decode(self._tracer.buffer, length):
+    def _take(self, batch: Batch) -> None:
+        for run in batch.runs:
             names = [slot.name for slot in run.event.fields]
             self._rows.setdefault(run.event.name, []).extend(dict(zip(names, row, strict=True)) for row in run.rows())
 
     def counts(self) -> dict[tuple[str, str], int]:
         """The kernel's counters that are not 0: what was produced, and what was lost."""
-        return {what: n for what, n in summary.read_counters(self._tracer.manifest, self._tracer).items() if n}
+        return {what: n for what, n in account.read_counters(self._tracer.manifest, self._tracer).items() if n}
 
     def metric(self, name: str) -> dict[tuple[Any, ...], metrics.Sample]:
         """One metric so far: labels → sample."""

@@ -10,11 +10,10 @@ import pytest
 
 from codegen.running import Lab, prctl
 from ebpfrun import manifest
-from ebpfrun.decode import clock_offset
+from ebpfrun.account import Counts, read_counters
 from ebpfrun.errors import ArtefactError
 from ebpfrun.metrics import Metrics, Sample
-from ebpfrun.summary import Counts, read_counters
-from ebpfrun.tracer import HEAVIEST, Tracer, load_driver
+from ebpfrun.tracer import HEAVIEST, Tracer
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
@@ -61,18 +60,16 @@ class Sampled:
 
     def __init__(self, artefact: Path, weights: list[int], calls: int = CALLS) -> None:
         known = manifest.weighted(manifest.read(str(artefact)))
-        driver = load_driver(known)
-        records = driver.records(known, clock_offset())
         self.rows: list[dict[str, object]] = []
-        with Tracer(known, filters={"pid": os.getpid()}, driver=driver, sampling=True) as tracer:
+        with Tracer(known, filters={"pid": os.getpid()}, sampling=True) as tracer:
             assert tracer.samples
             for i, weight in enumerate(weights):
                 tracer.sample(weight)
                 for n in range(i * calls, (i + 1) * calls):
                     prctl(n)
             tracer.detach()
-            while known.events and (length := tracer.drain(0)):
-                with records.batch(memoryview(tracer.buffer)[:length]) as batch:
+            while known.events and (batch := tracer.take()):
+                with batch:
                     self.rows += batch.rows()
                     for name in batch.events:
                         assert batch.columns(name)["weight"].tolist() == [r["weight"] for r in batch.rows(name)]

@@ -62,11 +62,12 @@ def child() -> Iterator[Child]:
     child.end()
 
 
-def records(tracer: Tracer, timeout_ms: int = 0) -> list[tuple[int, ...]]:
+def records(tracer: Tracer) -> list[tuple[int, ...]]:
     """(pid, number) of what is in the ring."""
     found = []
-    while length := tracer.drain(timeout_ms):
-        found += [r[5:] for r in _RECORD.iter_unpack(bytes(tracer.buffer[:length]))]
+    while batch := tracer.take():
+        with batch:
+            found += [r[5:] for r in _RECORD.iter_unpack(bytes(batch.data))]
     return found
 
 
@@ -90,14 +91,15 @@ def test_every_call_is_a_record_in_its_order(artefact: Make, child: Child) -> No
         assert counters(tracer) == [1000, 0]
 
 
-def test_more_than_the_buffer_holds_comes_in_several_drains(artefact: Make, child: Child) -> None:
+def test_more_than_a_page_holds_comes_in_several_batches(artefact: Make, child: Child) -> None:
     with Tracer(str(artefact(one("on_getppid"))), filters={"pid": child.pid}, ring=1 << 20) as tracer:
         child.call(20000)
-        assert tracer.drain(0) <= len(tracer.buffer) < 20000 * _RECORD.size
+        first = tracer.take()
+        assert first and 0 < len(first) < 20000
         child.call(1)
         rest = records(tracer)
         assert rest[-1] == (child.pid, 7 + 20000)
-        assert len(rest) == 20001 - len(tracer.buffer) // _RECORD.size
+        assert len(rest) == 20001 - len(first)
 
 
 def test_what_finds_no_room_is_counted_and_the_ring_goes_on_afterwards(artefact: Make, child: Child) -> None:
@@ -140,9 +142,9 @@ def test_filters_keep_others_out(artefact: Make, child: Child, other: dict[str, 
         assert child.pid not in {pid for pid, _ in records(tracer)}
 
 
-def test_a_drain_without_records_ends_by_its_time_out(artefact: Make) -> None:
+def test_a_wait_without_records_ends_by_its_time_out(artefact: Make) -> None:
     with Tracer(str(artefact(one("on_getppid"))), filters={"pid": 1}) as tracer:
-        assert tracer.drain(1) == 0
+        assert tracer.take(0.001) is None
 
 
 @pytest.mark.parametrize(
@@ -249,19 +251,19 @@ def test_open_and_close_leave_no_descriptor(artefact: Make) -> None:
     before = descriptors()
     for _ in range(3):
         with Tracer(folder) as tracer:
-            tracer.drain(0)
+            tracer.take()
     assert descriptors() == before
 
 
 def test_closing_twice_is_harmless_and_use_after_close_is_an_error(artefact: Make) -> None:
     tracer = Tracer(str(artefact(one("on_getppid"))))
     with pytest.raises(ClosedError):
-        tracer.drain(0)
+        tracer.take()
     tracer.open()
     held = tracer._opened()
     tracer.close()
     tracer.close()
-    for use in (lambda: tracer.drain(0), lambda: tracer.dump("calls"), tracer.detach, held.detach, held.load):
+    for use in (tracer.take, lambda: tracer.dump("calls"), tracer.detach, held.detach, held.load):
         with pytest.raises(ClosedError):
             use()
 

@@ -1,7 +1,8 @@
 """What every sink has in common: the three methods, the stream it writes to, how it fails.
 
-A sink receives batches in order and writes them in whole. It raises :class:`SinkError` when its target fails and nothing else;
-what becomes of the rows then (they are counted as lost) is :mod:`ebpfrun.output`'s work, never the sink's.
+A sink receives batches in order, in one thread of its own, and writes them in whole. It raises :class:`SinkError` when its target
+fails and nothing else, and then has taken nothing of that batch: it may be given it again. What becomes of the rows otherwise
+(they are counted as lost) is :mod:`ebpfrun.delivery`'s work, never the sink's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TextIO
 
 from ebpfrun.batch import Batch
@@ -23,6 +24,10 @@ _USUAL_LINES = 24
 _PIPE_BUF = 4096  # bytes that a pipe takes without blocking, once it takes any: PIPE_BUF of include/uapi/linux/limits.h
 _STEP_MS = 100
 _PATIENCE_MS = 1000
+_MAY_PASS = frozenset((
+    errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.EBUSY, errno.ENOBUFS, errno.ENOMEM, errno.EIO, errno.ESTALE,
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETUNREACH,
+))  # fmt: skip
 
 
 class Sink(Protocol):
@@ -57,12 +62,15 @@ class Context(NamedTuple):
 
 class SinkError(MachineError):
     """A target can't be opened or written. ``reader_gone``: the other end of a pipe was closed, which is no fault and ends a run
-    quietly."""
+    quietly. ``may_pass``: trying again later may help. ``lost``: how many events (by id) the target does not have although
+    ``write`` took them; those of a ``write`` that raises are not among them."""
 
-    def __init__(self, sink: str, target: str, error: OSError) -> None:
+    def __init__(self, sink: str, target: str, error: OSError, lost: Mapping[int, int] | None = None) -> None:
         self.sink = sink
         self.target = target
         self.reader_gone = error.errno == errno.EPIPE
+        self.may_pass = error.errno in _MAY_PASS
+        self.lost = dict(lost or {})
         where = "standard output" if target == STDOUT else target
         super().__init__(f"sink {sink}: {where}: {error.strerror or error}")
 

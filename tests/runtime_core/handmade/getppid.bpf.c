@@ -64,7 +64,7 @@ int on_getppid(void *ctx)
 	e->time = bpf_ktime_get_boot_ns();
 	e->pid = pid;
 	e->number = config.param_first + (calls_of ? *calls_of - 1 : 0);
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(e, 0);
 	return 0;
 }
 

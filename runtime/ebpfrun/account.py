@@ -1,0 +1,102 @@
+"""The account: for every event type and every sink, produced = delivered + losses.
+
+Receives the kernel's counters and what each sink's :class:`~ebpfrun.delivery.Fate` says; gives figures by name. Never prints
+(:mod:`ebpfrun.summary` does). While a run goes on, what the kernel has produced and nobody has drained yet, and what waits in
+queues, is not yet anywhere: then ``on_the_way`` is not 0. At the end it must be.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .delivery import Fate
+from .manifest import Manifest
+from .metrics import Dump
+
+COUNTERS_MAP = "counters"
+
+Counts = dict[tuple[str, str], int]
+"""(kind, of) as in the manifest's counters → the count."""
+
+
+class SinkAccount(NamedTuple):
+    """One sink's share of one event's account."""
+
+    sink: str
+    delivered: int
+    dropped: int
+    failed: int
+    given_up: int
+
+
+class EventAccount(NamedTuple):
+    """``ring_full``: lost in the kernel; ``sampled``: passed over there, by a budget; ``beyond``: more
+    than were asked for."""
+
+    event: str
+    produced: int
+    ring_full: int
+    sampled: int
+    beyond: int
+    sinks: tuple[SinkAccount, ...]
+
+    def on_the_way(self, sink: SinkAccount) -> int:
+        """Neither delivered nor lost, as far as this sink is concerned."""
+        return self.produced - self.ring_full - self.sampled - self.beyond - sum(sink[1:])
+
+
+class Account(NamedTuple):
+    """``others`` are the kernel's counters that are not of events: (kind, of) → count."""
+
+    events: tuple[EventAccount, ...]
+    others: Counts
+
+    @property
+    def lost(self) -> bool:
+        """Whether any event or state was lost."""
+        losses = any(e.ring_full or any(sum(s[2:]) for s in e.sinks) for e in self.events)
+        return losses or any(n for (kind, _), n in self.others.items() if kind in ("map_full", "missed"))
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "events": {
+                e.event: {
+                    "produced": e.produced, "ring_full": e.ring_full, "sampled": e.sampled, "beyond": e.beyond,
+                    "sinks": [{**s._asdict(), "on_the_way": e.on_the_way(s)} for s in e.sinks],
+                }
+                for e in self.events
+            },
+            "others": [{"kind": kind, "of": of, "count": n} for (kind, of), n in self.others.items()],
+        }  # fmt: skip
+
+
+def take(manifest: Manifest, tracer: Dump, beyond: Counter[int], fates: Sequence[tuple[str, Fate]]) -> Account:
+    """The account now. ``fates``: label and fate of each sink; ``beyond``: by event id."""
+    counts = read_counters(manifest, tracer)
+    events = tuple(
+        EventAccount(
+            event.name,
+            counts.pop(("produced", event.name), 0),
+            counts.pop(("ring_full", event.name), 0),
+            counts.pop(("sampled", event.name), 0),
+            beyond[event.id],
+            tuple(SinkAccount(label, *(way[event.id] for way in fate)) for label, fate in fates),
+        )
+        for event in manifest.events
+    )
+    return Account(events, counts)
+
+
+def read_counters(manifest: Manifest, tracer: Dump) -> Counts:
+    """The kernel's counters, summed over CPUs."""
+    if not manifest.counters:
+        return {}
+    slots: Mapping[int, int] = {
+        int.from_bytes(key, sys.byteorder): sum(int.from_bytes(value, sys.byteorder) for value in values)
+        for key, values in tracer.dump(COUNTERS_MAP)
+    }
+    return {(counter.kind, counter.of): slots.get(counter.slot, 0) for counter in manifest.counters}

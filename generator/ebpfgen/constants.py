@@ -39,6 +39,19 @@ def flags(word: str, machine: str) -> dict[int, str]:
     return FLAGS[word] | (_OPEN_ON_ARM if word == "open" and machine == "aarch64" else {})
 
 
+ENUMS: dict[str, dict[int, str]] = {
+    "file_type": {
+        0: "ANON",  # of the kernel's own: epoll, timers, BPF programs
+        0o010000: "FIFO",
+        0o020000: "CHR",
+        0o040000: "DIR",
+        0o060000: "BLK",
+        0o100000: "REG",
+        0o120000: "LNK",
+        0o140000: "SOCK",
+    },
+}
+"""Enums that are macros in the kernel: a mode's S_IFMT bits."""
 _OPEN_ON_ARM = {0o40000: "O_DIRECTORY", 0o100000: "O_NOFOLLOW", 0o200000: "O_DIRECT", 0o400000: "O_LARGEFILE"}
 FLAGS: dict[str, dict[int, str]] = {
     "open": {

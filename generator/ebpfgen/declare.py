@@ -9,7 +9,7 @@ import os.path
 
 from . import expr, fieldtypes, ir, model
 from .btf_index import ENUM, ENUM64
-from .constants import FLAGS, flags
+from .constants import ENUMS, FLAGS, flags
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .kernel import Kernel
@@ -238,6 +238,8 @@ def tables(kinds: list[tuple[FieldType, model.At]], kernel: Kernel, problems: li
             found[key] = {str(n): name for n, name in sorted(kernel.syscalls().items())}
         elif kind.word == "flags" and kind.arg in FLAGS:
             found[key] = {str(bit): name for bit, name in flags(kind.arg, kernel.machine).items()}
+        elif kind.word == "enum" and kind.arg in ENUMS:
+            found[key] = {str(number): name for number, name in ENUMS[kind.arg].items()}
         elif kind.word in ("enum", "flags"):
             enum = next((e for n in kind.arg.split("|") if (e := kernel.enum(n))), None)
             if enum is None:
@@ -248,7 +250,7 @@ def tables(kinds: list[tuple[FieldType, model.At]], kernel: Kernel, problems: li
 
 
 def _no_enum(kind: FieldType, at: model.At, kernel: Kernel) -> Problem:
-    known = [*kernel.btf.names(ENUM, ENUM64), *(FLAGS if kind.word == "flags" else ())]
+    known = [*kernel.btf.names(ENUM, ENUM64), *(FLAGS if kind.word == "flags" else ENUMS)]
     wanted = kind.arg.split("|")
     near = next((n for name in wanted if (n := near_misses(name, kernel.constants() if name.isupper() else known))), ())
     hint = "" if near else "for an enum without a name write one of its constants"

@@ -9,7 +9,9 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from .describe import UnknownThing
+from .describe import UnknownThing, describe
+from .inputs.functions import HOOK
+from .inputs.objects import OF_ONE, RECORD
 from .kernel_description import Description
 from .problems import near_misses
 from .records import record
@@ -99,6 +101,24 @@ def _functions(kernel: Description, kind: str, matches: _Matches) -> Iterator[Ro
         yield Row(kind, f"{kind}:{name}", signature, kernel.why_not_attachable(name) or "")
 
 
+def _hooks(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
+    for name in kernel.functions():
+        if name.startswith(HOOK) and matches(name.removeprefix(HOOK)):
+            found = kernel.btf.find_function(name)
+            hook = name.removeprefix(HOOK)
+            yield Row(kind, f"{kind}:{hook}", kernel.btf.declaration(found, hook) if found is not None else "")
+
+
+def _iterators(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
+    for struct in kernel.btf.struct_names():
+        name = struct.removeprefix(RECORD)
+        if struct.startswith(RECORD) and "__" not in name and name not in OF_ONE and matches(name):
+            given = (
+                row.type + ("" if row.type.endswith("*") else " ") + row.word for row in describe(kernel, f"iter:{name}").rows
+            )
+            yield Row(kind, f"{kind}:{name}", ", ".join(given))
+
+
 def _structs(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
     return (Row(kind, f"{kind}:{name}", "") for name in kernel.btf.struct_names() if matches(name))
 
@@ -114,6 +134,8 @@ _LISTS: dict[str, Callable[[Description, str, _Matches], Iterable[Row]]] = {
     "raw_tracepoint": _raw_tracepoints,
     "tp_btf": _raw_tracepoints,
     **dict.fromkeys(_FUNCTIONS, _functions),
+    "lsm": _hooks,
+    "iter": _iterators,
     "struct": _structs,
     "enum": _enums,
 }

@@ -35,6 +35,7 @@ HEAVIEST = 1 << 15
 _SAMPLING = ".data.sampling"
 _PAGE = 1 << 18
 _LONGEST_WAIT = 60_000  # ms
+_QUICK = 50  # links: the kernel takes some 40 ms to end one of a perf event, and ends one after the other
 _BTF = "/sys/kernel/btf/vmlinux"
 
 
@@ -140,6 +141,9 @@ class Tracer:
 
     def detach(self) -> None:
         """Ends the observation; what was observed can still be drained and read."""
+        links = sum(len(chosen.names) for chosen in self._wildcards.values() if not chosen.multi)
+        if links > _QUICK:
+            self._notice(f"detaching from {links} places, which takes the kernel some time", True)
         self._opened().detach()
         self.attached = ()
         self._detached = True

@@ -312,3 +312,11 @@ def test_what_wildcards_match(made: Description, host_tracepoints: Description) 
     about = describe(host_tracepoints, "tracepoint:sched:sched_process_e*").about
     assert about[0].endswith("of each that matches")
     assert about[1].endswith("of this kernel match: sched_process_exec sched_process_exit")
+
+
+def test_hooks_and_iterators_are_found(host: Description) -> None:
+    hooks = {row.name: row.signature for row in find(host, "lsm:task_k*").rows}
+    assert hooks["lsm:task_kill"].startswith("int task_kill(struct task_struct *p, ")
+    visits = {row.name: row.signature for row in find(host, "iter:task*").rows}
+    assert visits["iter:task_file"] == "struct task_struct *args.task, u32 args.fd, struct file *args.file"
+    assert not any("__" in name for name in visits)

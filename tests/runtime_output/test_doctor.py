@@ -19,6 +19,7 @@ from ebpfrun.doctor.check import BUILD, RUN, Check
 from ebpfrun.errors import MachineError
 from ebpfrun.report import put
 
+LAB = os.environ.get("EBPFGEN_LAB", "")  # the series of a guest of the kernel lab
 BPFTOOL = shutil.which("bpftool", path=f"{os.environ.get('PATH')}:/usr/sbin") or "bpftool"
 
 
@@ -209,3 +210,34 @@ def test_a_report_survives_a_reader_that_left(monkeypatch: pytest.MonkeyPatch) -
 def test_a_report_that_finds_no_room_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MachineError, match="standard output: No space left"):
         put_into(os.open("/dev/full", os.O_WRONLY), monkeypatch)
+
+
+def test_every_kind_of_attach_point_is_tried(checks: dict[str, Check]) -> None:
+    spec = Path(__file__).parents[2] / "docs" / "spec.md"
+    section = spec.read_text(encoding="utf-8").partition("## Attach points\n")[2].partition("\n## ")[0]
+    kinds = set(re.findall(r"^\| `(\w+):[^|]*\|", section, re.M))
+    assert {"usdt", "iter", "lsm", "hardware"} < kinds <= checks.keys()
+
+
+@pytest.mark.root
+@pytest.mark.kernel
+def test_kinds_that_kernels_without_hooks_have(checks: dict[str, Check]) -> None:
+    """Iterators since 5.8; cookies and what needs them where the helper is; counters where perf has a processor's device."""
+    cookies = b"\0BPF_FUNC_get_attach_cookie\0" in Path("/sys/kernel/btf/vmlinux").read_bytes()
+    assert checks["iter"].state == "ok", checks["iter"].detail
+    assert (checks["usdt"].state == "ok") == cookies, checks["usdt"].detail
+    assert checks["uprobe, many at once"].state == "ok" or not LAB or LAB in ("5.10", "6.1")
+    devices = Path("/sys/bus/event_source/devices")
+    counters = any((devices / name).exists() for name in ("cpu", "cpu_core", "armv8_pmuv3_0"))
+    assert (checks["hardware"].state == "ok") == counters
+    if not counters:
+        assert "virtual machines often have no counters" in checks["hardware"].detail
+
+
+@pytest.mark.root
+@pytest.mark.kernel
+@pytest.mark.skipif(not Path("/sys/bus/event_source/devices/kprobe").exists(), reason="the kernel has no kprobes (CONFIG_KPROBES)")
+def test_kinds_that_hook_functions(checks: dict[str, Check]) -> None:
+    for kind in ("kprobe", "kretprobe", "fentry", "fexit", "lsm"):
+        assert checks[kind].state == "ok", checks[kind].detail
+    assert (checks["kprobe, many at once"].state == "ok") == (LAB not in ("5.10", "6.1")), checks["kprobe, many at once"].detail

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST = 60.0  # seconds to wait for what does not come; a limit, not a measure
+BTF = Path("/sys/kernel/btf/vmlinux")
+HAS_COOKIES = BTF.exists() and b"\0BPF_FUNC_get_attach_cookie\0" in BTF.read_bytes()
+"""Whether programs can tell where they are attached: since Linux 5.15."""
 CLOSED_ALREADY = ("06", "0A")  # TIME_WAIT and LISTEN of include/net/tcp_states.h
 
 

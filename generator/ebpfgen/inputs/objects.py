@@ -23,12 +23,18 @@ def objects(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[s
     """The program runs once for each object. Its record's pointers are NULL when all objects were visited."""
     if not re.fullmatch(r"\w+", rest, re.ASCII):
         return text.at.problem(f"'{text.text}' is no attach point, expected {KINDS[kind]}")
+    if "__" in rest:  # such types are the verifier's own
+        return Absent(f"this kernel has no iterator over {rest}")
     if rest in OF_ONE:
         return text.at.problem(f"iter:{rest} visits what is in one map or cgroup, which a spec can't name")
     found = typer.btf.find(f"{RECORD}{rest}", btf.Struct)
     struct = typer.btf.resolve(found) if found else None
     if not isinstance(struct, btf.Struct):
-        known = [name.removeprefix(RECORD) for name in typer.btf.struct_names() if name.startswith(RECORD)]
+        known = [
+            name.removeprefix(RECORD)
+            for name in typer.btf.struct_names()
+            if name.startswith(RECORD) and "__" not in name.removeprefix(RECORD)
+        ]
         near = near_misses(rest, [name for name in known if name not in OF_ONE])
         return Absent(f"this kernel has no iterator over {rest}", near)
     args: dict[str, ir.Expr] = {

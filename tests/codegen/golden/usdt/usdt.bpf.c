@@ -166,14 +166,14 @@ static __always_inline __u16 sample(void)
 }
 
 /*
- * ebpfrun looks at the ring every few milliseconds. It is woken in between only where a quarter of the ring has just
- * filled: by the few records that cross that mark, not by each one behind it.
+ * The kernel wakes ebpfrun with the first record after it has read all others. It then waits for more, and is woken
+ * before its time only where a quarter of the ring has just filled: by the few records that cross that mark.
  */
 static __always_inline void submit(void *record, __u64 size)
 {
 	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 
-	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
 enum { CUT = 1, UNREADABLE = 2 };

@@ -22,6 +22,14 @@ Counts = dict[tuple[str, str], int]
 """(kind, of) as in the manifest's counters → the count."""
 
 
+class End(NamedTuple):
+    """What a run leaves that no sink was given; ``beyond``: by event."""
+
+    seconds: float
+    counts: Counts
+    beyond: dict[str, int]
+
+
 class SinkAccount(NamedTuple):
     """One sink's share of one event's account."""
 
@@ -74,9 +82,9 @@ class Account(NamedTuple):
         }  # fmt: skip
 
 
-def take(manifest: Manifest, tracer: Dump, beyond: Counter[int], fates: Sequence[tuple[str, Fate]]) -> Account:
-    """The account now. ``fates``: label and fate of each sink; ``beyond``: by event id."""
-    counts = read_counters(manifest, tracer)
+def take(manifest: Manifest, counts: Counts, beyond: Counter[int], fates: Sequence[tuple[str, Fate]]) -> Account:
+    """The account now. ``counts``: the kernel's counters; ``fates``: label and fate of each sink; ``beyond``: by event id."""
+    counts = dict(counts)
     events = tuple(
         EventAccount(
             event.name,

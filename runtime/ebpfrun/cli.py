@@ -45,6 +45,11 @@ def _main(argv: list[str], stop: Stop) -> int:
             return listing.main(rest)
     from . import artefact, manifest, options, privileges
 
+    if any(word.partition("=")[0] == "--replay" for word in argv):
+        from .recording.replay import replay
+
+        wanted = options.replay(argv)
+        return EXIT_OK if wanted is None else replay(wanted, stop)
     target = options.target(argv)
     if target.word is None:
         return EXIT_OK

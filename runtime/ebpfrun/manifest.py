@@ -198,11 +198,17 @@ def read(folder: str) -> Manifest:
     try:
         with open(path, "rb") as file:
             text = file.read()
-        data = json.loads(text)
     except FileNotFoundError:
         raise ArtefactError(f"{path}: there is no artefact here; build it with `ebpfgen build`") from None
     except OSError as error:
         raise ArtefactError(f"{path}: {error.strerror}") from None
+    return parse(text, path, os.path.dirname(path) or ".")
+
+
+def parse(text: bytes, path: str, folder: str) -> Manifest:
+    """The manifest that ``text`` is; ``path`` is what messages call it."""
+    try:
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ArtefactError(f"{path}: not a manifest, truncated or altered ({error}); {REBUILD}") from None
     node = _Node(data, path, "")
@@ -212,7 +218,7 @@ def read(folder: str) -> Manifest:
     body, sealed, digest = text.rpartition(_SEAL)
     if sealed and digest[:64].decode("ascii", "replace") != sha256(body + b"\n}"):
         raise ArtefactError(f"{path}: truncated or altered (its digest is of other bytes); {REBUILD}")
-    return _manifest(node, os.path.dirname(path) or ".")
+    return _manifest(node, folder)
 
 
 def weighted(manifest: Manifest) -> Manifest:

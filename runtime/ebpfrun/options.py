@@ -46,6 +46,16 @@ class Options(NamedTuple):
     quiet: bool
     verbose: bool
     verifier_log: str | None = None
+    record: str | None = None
+
+
+class Replay(NamedTuple):
+    """The command line of a replay; ``most`` is --count."""
+
+    path: str
+    sinks: list[str]
+    most: int | None
+    quiet: bool
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,6 +120,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "path, or -; keys are policy, queue, flush, retry (may be given more than once; default: a table on a terminal, text "
         "elsewhere)",
     )  # fmt: skip
+    out.add_argument("--record", metavar="FILE", help="keep all that comes, for --replay; without --sink nothing else comes out")
     out.add_argument(
         "--interval", metavar="S", type=_typed(values.seconds), help="print metrics every S seconds, not only at the end"
     )
@@ -141,6 +152,7 @@ def _common() -> _Parser:
         add_help=False,
     )
     parser.add_argument("--help", "-h", action="store_true", help="this, or a tracer's own help after its name")
+    parser.add_argument("--replay", metavar="FILE", help="give a recording to sinks again; needs neither root nor the tracer")
     parser.add_argument("--version", action="version", version=f"ebpfrun {__version__}")
     _add_common(parser)
     return parser
@@ -204,7 +216,27 @@ def parse(target: Target, manifest: Manifest) -> Options:
         quiet=args.quiet,
         verbose=args.verbose,
         verifier_log=args.verifier_log,
+        record=args.record,
     )
+
+
+_OF_A_REPLAY = ("replay", "sink", "most", "count", "quiet", "verbose", "help")
+
+
+def replay(argv: Sequence[str]) -> Replay | None:
+    """The command line of a replay; None after printing help that was asked for."""
+    parser = _common()
+    args, rest = parser.parse_known_args(argv)
+    if args.help:
+        parser.print_help()
+        return None
+    if rest:
+        parser.error(f"--replay {args.replay} needs no tracer and has no {rest[0]}")
+    for name, value in vars(args).items():
+        if name not in _OF_A_REPLAY and value != parser.get_default(name):
+            option = "-c" if name == "command" else f"--{name}"
+            parser.error(f"{option} can't be chosen for a replay: the recording holds what was chosen when it was made")
+    return Replay(args.replay, args.sink, args.count, args.quiet)
 
 
 def _add_param(group: argparse._ActionsContainer, param: Param) -> None:

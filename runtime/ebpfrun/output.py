@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from . import account
-from .account import Account
+from .account import Account, Counts, End
 from .batch import Batch
 from .delivery import Delivery, Settings
 from .errors import UsageError
-from .metrics import Dump, Metrics
+from .metrics import Dump, Metrics, Reading
 from .queues import DROP_NEWEST
 from .records import Records
 from .sinks import Context, Sink, open_sink
@@ -66,6 +66,7 @@ class Output:
         self._asked = ended
         self._notify = changed
         self._told: set[str] = set()
+        self.end: End | None = None
         context = Context(records.manifest, records.names, stdout if stdout is not None else sys.stdout, ended)
         self._deliveries: list[Delivery] = []
         self._open(sinks, context, policy)
@@ -112,22 +113,46 @@ class Output:
     def tick(self, tracer: Dump) -> None:
         """An interval has passed: puts out what the metrics gathered in it."""
         if self._interval is not None and self._records.manifest.metrics:
-            self._put(self._records.batch(b"", self._metrics.interval(tracer)))
+            self.readings(self._metrics.interval(tracer))
+
+    def readings(self, readings: Sequence[Reading]) -> None:
+        """Hands readings of metrics to every sink."""
+        self._put(self._records.batch(b"", readings))
 
     def account(self, tracer: Dump) -> Account:
         """What became of every event until now."""
+        return self._account(account.read_counters(self._records.manifest, tracer))
+
+    def _account(self, counts: Counts) -> Account:
         fates = [(delivery.label, delivery.fate) for delivery in self._deliveries]
-        return account.take(self._records.manifest, tracer, self._beyond, fates)
+        return account.take(self._records.manifest, counts, self._beyond, fates)
 
     def finish(self, tracer: Dump) -> None:
         """After detaching and the last batch: totals of the metrics, sinks closed, the account on stderr. Then raises the first
         failure of a sink there was, unless it was only that a pipe's reader left."""
         if self._records.manifest.metrics:
-            self._put(self._records.batch(b"", self._metrics.totals(tracer)))
+            self.readings(self._metrics.totals(tracer))
         self.close()
+        events = self._records.manifest.events
+        beyond = {event.name: self._beyond[event.id] for event in events if self._beyond[event.id]}
+        self.end = End(time.monotonic() - self._started, account.read_counters(self._records.manifest, tracer), beyond)
         if not self._quiet:
-            seconds = time.monotonic() - self._started
-            self._say(*summary(self._records.manifest.name, seconds, self.account(tracer)))
+            self._say(*summary(self._records.manifest.name, self.end.seconds, self._account(self.end.counts)))
+        self._raise_failure()
+
+    def finish_replay(self, end: End | None) -> None:
+        """The same, with the recorded end of the run in place of a tracer: None where that is missing."""
+        self.close()
+        name, events = self._records.manifest.name, self._records.manifest.events
+        self._beyond.update({event.id: end.beyond.get(event.name, 0) for event in events} if end else {})
+        if not self._quiet and end:
+            self._say(*summary(name, end.seconds, self._account(end.counts), replayed=True))
+        elif not self._quiet:
+            handed = [f"  {event.name}: {self._handed[event.id]} replayed" for event in events]
+            self._say(f"{name}: how long it ran, what it produced and what it lost is not known", *handed)
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
         for delivery in self._deliveries:
             if delivery.crashed is not None:
                 raise delivery.crashed

@@ -10,19 +10,23 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import config, values
 from .command import Command
 from .config import Value
 from .decode import clock_offset
 from .door import Driver
-from .manifest import Manifest
+from .manifest import FILE, Manifest
 from .options import Options
 from .output import Output
 from .records import Records
+from .sinks import Sink
 from .stop import Stop
 from .tracer import LATENCY, Tracer, load_driver
+
+if TYPE_CHECKING:
+    from .recording.recorder import Recorder
 
 _LONGEST_WAIT = 60.0  # seconds
 _PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL for a command that outlives the run
@@ -53,9 +57,9 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     config.pack(manifest, options.params, options.filters)  # what can't be is told before a sink empties its file
     driver = load_driver(manifest)
     records = driver.records(manifest, clock_offset())
-    output = Output(
-        records, options.sinks, options.interval, options.quiet, count=options.most, ended=stop, changed=stop.bell.ring
-    )
+    recorder = _recorder(options.record, records) if options.record is not None else None
+    sinks: list[str | Sink] = [*options.sinks, *([recorder] if recorder else [])]
+    output = Output(records, sinks, options.interval, options.quiet, count=options.most, ended=stop, changed=stop.bell.ring)
     try:
         command = Command(options.command) if options.command is not None else None
         try:
@@ -65,6 +69,15 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
                 command.end(_patience())
     finally:
         output.close()
+        if recorder is not None and output.end is not None:
+            recorder.end(output.end)
+
+
+def _recorder(target: str, records: Records) -> Recorder:
+    from .recording.recorder import Recorder
+
+    with open(records.manifest.path(FILE), encoding="utf-8") as file:
+        return Recorder(target, records, file.read())
 
 
 def _run(loaded: Loaded, options: Options, stop: Stop, output: Output, command: Command | None, notice: Notices) -> int:
@@ -73,8 +86,17 @@ def _run(loaded: Loaded, options: Options, stop: Stop, output: Output, command: 
     filters = _filters(manifest, options, command, notice)
     latency = LATENCY if options.latency is None else options.latency
     tracer = Tracer(
-        manifest, options.params, filters, options.ring, notice, stop, latency,
-        driver=loaded.driver, records=loaded.records, bell=stop.bell, verifier_log=options.verifier_log,
+        manifest,
+        options.params,
+        filters,
+        options.ring,
+        notice,
+        stop,
+        latency,
+        driver=loaded.driver,
+        records=loaded.records,
+        bell=stop.bell,
+        verifier_log=options.verifier_log,
     )
     with tracer:
         notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options, manifest)}", True)

@@ -12,27 +12,27 @@ from .account import Account, EventAccount, SinkAccount
 from .render import duration
 
 
-def summary(name: str, seconds: float, account: Account) -> list[str]:
-    """The whole account as lines."""
+def summary(name: str, seconds: float, account: Account, replayed: bool = False) -> list[str]:
+    """The whole account as lines. ``replayed``: what is missing was not in the recording."""
     lines = [f"{name}: ran for {duration(round(seconds * 1e9))}"]
     for event in account.events:
-        lines += [f"  {line}" for line in _event(event)]
+        lines += [f"  {line}" for line in _event(event, replayed)]
     return lines + [f"  {line}" for line in _others(account)]
 
 
-def _event(event: EventAccount) -> Iterator[str]:
+def _event(event: EventAccount, replayed: bool) -> Iterator[str]:
     """One line where all sinks fared alike, else one for each."""
     if len({sink[1:] for sink in event.sinks}) == 1:
-        yield from _balance(event, event.sinks[0], f"{event.event}: ", "")
+        yield from _balance(event, event.sinks[0], f"{event.event}: ", "", replayed)
     else:
         yield f"{event.event}: {event.produced} produced"
         for sink in event.sinks:
-            yield from _balance(event, sink, "  ", f"{sink.sink}: ")
+            yield from _balance(event, sink, "  ", f"{sink.sink}: ", replayed)
     if event.ring_full:
         yield "  (a larger `ring` in the spec, a narrower filter or a faster sink would keep them)"
 
 
-def _balance(event: EventAccount, sink: SinkAccount, lead: str, label: str) -> Iterator[str]:
+def _balance(event: EventAccount, sink: SinkAccount, lead: str, label: str, replayed: bool) -> Iterator[str]:
     parts = [
         (sink.delivered, "delivered"),
         (event.ring_full, "lost in the full ring buffer"),
@@ -42,8 +42,10 @@ def _balance(event: EventAccount, sink: SinkAccount, lead: str, label: str) -> I
         (sink.given_up, "given up at the end"),
         (event.beyond, "beyond --count"),
     ]
-    shown = label + " + ".join(f"{count} {what}" for i, (count, what) in enumerate(parts) if count or i == 0)
     missing = event.on_the_way(sink)
+    if replayed:
+        parts, missing = [*parts, (missing, "not replayed")], 0
+    shown = label + " + ".join(f"{count} {what}" for i, (count, what) in enumerate(parts) if count or i == 0)
     if not missing:
         yield lead + (shown if label else f"{event.produced} produced = {shown}")
         return

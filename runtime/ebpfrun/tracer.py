@@ -192,7 +192,7 @@ class Tracer:
         """What became of every event until now, for whoever takes batches."""
         none: Counter[int] = Counter()
         fate = Fate(self._taken, none, none, none)
-        return account.take(self.manifest, self, none, [("python", fate)])
+        return account.take(self.manifest, account.read_counters(self.manifest, self), none, [("python", fate)])
 
     def iterate(self) -> Iterator[Batch]:
         """Has each iterator visit all objects once; yields batches, as :meth:`take` gives them. However many records there are,

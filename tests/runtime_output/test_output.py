@@ -156,7 +156,7 @@ def test_a_reader_that_left_ends_the_run_quietly() -> None:
         into = Output(Records(manifest(), 10**18), ["jsonl"], quiet=True, stdout=stdout, stderr=err)
         send(into, open_record())
         assert over(into)
-        into.finish(Maps())
+        into.finish(Maps().count(produced_open=1))
     assert err.getvalue() == ""
 
 
@@ -179,7 +179,7 @@ def test_metrics_per_interval_and_at_the_end() -> None:
     into.wait()
     tracer.maps["opens"] = [opens_entry(1, b"a", 5)]
     into.tick(tracer)
-    into.finish(tracer)
+    into.finish(tracer.count())
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [(row["metric"], row.get("value", row.get("count")), row["seconds"] is None) for row in rows] == [
         ("opens", 3, False), ("latency", 1, False), ("opens", 2, False), ("opens", 5, True), ("latency", 1, True),

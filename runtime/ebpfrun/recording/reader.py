@@ -1,0 +1,75 @@
+"""A recording, read from its beginning to its end.
+
+Receives a path; gives what was traced, then batches' records and readings of metrics in their order, the account at last. What is
+damaged is left out and kept in ``damage``; never guesses what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+from ebpfrun.account import End
+from ebpfrun.metrics import Reading
+from ebpfrun.records import Records
+
+from . import chunks, contents
+from .chunks import Chunk, Damage, RecordingError
+
+
+class Events(NamedTuple):
+    """A batch's records, as they were drained."""
+
+    data: bytes
+
+
+class Recording:
+    """``records``: what makes batches of what is read. ``end`` is None until the end, and stays so where it is missing."""
+
+    def __init__(self, path: str) -> None:
+        """RecordingError unless the file's beginning is intact."""
+        self.path = path
+        self.damage: list[Damage] = []
+        self.end: End | None = None
+        try:
+            self._file: Any = open(path, "rb")  # noqa: SIM115 - closed by close
+        except OSError as error:
+            raise RecordingError(f"{path}: {error.strerror}") from None
+        try:
+            chunks.check_head(self._file, path)
+            self._chunks = chunks.read(self._file)
+            first = next(self._chunks, None)
+            if not isinstance(first, Chunk) or first.kind != contents.ABOUT:
+                why = first.what if isinstance(first, Damage) else "that part is missing"
+                raise RecordingError(f"{path}: the recording does not say what was traced: {why}")
+            self.manifest, self.manifest_text, self.offset = contents.read_about(first.data, path)
+        except BaseException:
+            self.close()
+            raise
+        self.names = contents.RecordedNames(self.manifest.tables)
+        self.records = Records(self.manifest, self.offset, self.names)
+
+    def __iter__(self) -> Iterator[Events | list[Reading]]:
+        """Once: what was recorded."""
+        for chunk in self._chunks:
+            if isinstance(chunk, Damage):
+                self.damage.append(chunk)
+            elif chunk.kind == contents.EVENTS:
+                yield Events(chunk.data)
+            elif chunk.kind == contents.READINGS:
+                yield contents.read_readings(chunk.data, self.manifest, self.path)
+            elif chunk.kind == contents.NAMES:
+                self.names.learn(contents.read_names(chunk.data, self.path))
+            elif chunk.kind == contents.ACCOUNT:
+                self.end = contents.read_account(chunk.data, self.path)
+            else:
+                raise RecordingError(f"{self.path}: a chunk of kind {chunk.kind!r}, which this ebpfrun does not know")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -138,7 +138,7 @@ static __always_inline void count(__u32 which)
 		__sync_fetch_and_add(n, 1);
 }
 
-/* One byte for each record: ebpfrun reads as many of them as the ring has room for records, and drains it in between. */
+/* A byte for each record: ebpfrun reads as many as the ring has room for records, then drains it. */
 static __always_inline void pace(struct seq_file *seq)
 {
 	char mark = 0;

@@ -101,7 +101,7 @@ static __always_inline void count(__u32 which)
 		__sync_fetch_and_add(n, 1);
 }
 
-/* Names of what the wildcards of this spec match, by the cookies that ebpfrun attaches with; it fills and sizes this, too. */
+/* Names of what the wildcards match, by the cookies that ebpfrun attaches with; it fills and sizes this, too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

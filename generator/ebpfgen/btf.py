@@ -180,6 +180,9 @@ class Btf:
     def find_typedef(self, name: str) -> int | None:
         return next(self._named(name, frozenset({TYPEDEF})), None)
 
+    def find_variable(self, name: str) -> int | None:
+        return next(self._named(name, frozenset({VAR})), None)
+
     def find_function(self, name: str) -> int | None:
         """The id of the function of that name; :meth:`resolve` gives its prototype."""
         return next(self._named(name, frozenset({FUNC})), None)

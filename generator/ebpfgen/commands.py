@@ -58,6 +58,8 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--check", action="store_true", help="build nothing; exit with 1 if something is not up to date")
     build.add_argument("--kernel", type=Path, metavar="FILE", help="a kernel description to build for (default: this kernel)")
     build.add_argument("--quiet", action="store_true", help="print problems only")
+    build.add_argument("--report", action="store_true", help="print what each artefact costs: instructions, stack, memory")
+    build.add_argument("--format", choices=("text", "json"), default="text", help="how to print the report")
     build.set_defaults(run=_build)
 
 
@@ -127,13 +129,17 @@ def _build(args: argparse.Namespace) -> int:
         return EXIT_SPEC if stale else 0
     if not args.quiet and len(stale) < len(specs):
         say(f"{len(specs) - len(stale)} of {len(specs)} up to date")
-    if not stale:
-        return 0
-    with _progress(len(stale), args.quiet) as progress:
-        failures = builds.build(stale, args.out, _kernel(args.kernel), args.jobs, progress)
+    failures: dict[Path, EbpfgenError] = {}
+    if stale:
+        with _progress(len(stale), args.quiet) as progress:
+            failures = builds.build(stale, args.out, _kernel(args.kernel), args.jobs, progress)
     _tell(failures.values())
     if failures and len(specs) > 1 and not args.quiet:
         say(f"not built: {', '.join(map(str, failures))}")
+    if args.report:
+        from .budget_report import report
+
+        sys.stdout.write(report([args.out / spec.stem for spec in specs if spec not in failures], args.format))
     return max((e.exit_status for e in failures.values()), default=0)
 
 

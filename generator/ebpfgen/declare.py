@@ -22,6 +22,8 @@ LARGEST_MAP = 1 << 26
 LARGEST_EVENT = 1 << 16
 LARGEST_KEY, LARGEST_VALUE = 256, 1 << 15
 """Bytes: keys are made on the stack, values in memory that each CPU has of its own, where the kernel gives no more at once."""
+LARGEST_COUNT, LARGEST_AMOUNT = 1 << 20, 1 << 40
+"""Of limits: what no program and no machine has."""
 FEWEST_RING, LARGEST_RING, DEFAULT_RING = 4096, 1 << 30, 1 << 20
 HEADER = (
     ("id", FieldType("u16", "", "int", "__u16", 2, 2)),
@@ -54,6 +56,16 @@ def number(text: model.Text, problems: list[Problem], what: str, low: int, high:
         problems.append(text.at.problem(f"{what} must be from {low} to {high}, this is {value}"))
         return None
     return value
+
+
+def limits(spec: model.Spec, problems: list[Problem]) -> ir.Limits:
+    found = {}
+    for name, text in spec.limits.items():
+        unit, most = ("", LARGEST_COUNT) if name in ("instructions", "cpus") else ("bytes", LARGEST_AMOUNT)
+        value = number(text, problems, f"the limit of {name}", 1, most, unit)
+        if value is not None:
+            found[name] = ir.Limit(value, text.at)
+    return ir.Limits(**found)
 
 
 def params(spec: model.Spec, problems: list[Problem]) -> dict[str, ir.ParamInfo]:

@@ -201,3 +201,4 @@ class Spec:
     probes: tuple[Probe, ...] = ()
     spans: dict[str, Span] = field(default_factory=dict)
     ring: Text | None = None
+    limits: dict[str, Text] = field(default_factory=dict)

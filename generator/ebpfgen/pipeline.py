@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import data, freshness, identity, linked, toolchain
+from . import budget, data, freshness, identity, linked, toolchain
 from .atomic import folder_beside, put_in_place, write_beside
 from .check import check
 from .emit import Emitted, Emitter, manifest_text
@@ -83,14 +83,24 @@ def _compile(emitted: Emitted, inputs: str, folder: Path, setting: Setting, step
         text = binding((setting.emitter.folder / "driver.h").read_text(encoding="utf-8"), emitted.cdef, f"{name}_cffi")
         (folder / f"{name}_cffi.py").write_text(text, encoding="utf-8")
         compiled.result()
-        programs = linked.read((folder / f"{name}.bpf.o").read_bytes(), f"{name}.bpf.c")
-        (folder / f"{name}.places.json").write_text(places_text(emitted.places, programs), encoding="utf-8")
+        _look_back(emitted, folder)
         types = beside.submit(toolchain.make_core_btf, tools, folder, name, setting.kernel.btf.data)
         step("skeleton")
         toolchain.make_skeleton(tools, folder, name)
         step("link")
         toolchain.link_host(tools, folder, name, setting.emitter.folder)
         types.result()
+
+
+def _look_back(emitted: Emitted, folder: Path) -> None:
+    """What the object tells: where its instructions come from, and what it costs. Raises SpecError where that is too much."""
+    name = emitted.name
+    compiled = (folder / f"{name}.bpf.o").read_bytes()
+    programs, maps = linked.read(compiled, f"{name}.bpf.c"), budget.maps_of(compiled)
+    (folder / f"{name}.places.json").write_text(places_text(emitted.places, programs), encoding="utf-8")
+    if problems := list(budget.over(emitted.limits, programs, maps)):
+        raise SpecError(problems)
+    emitted.manifest["budget"] = budget.as_data(programs, maps, emitted.limits)
 
 
 def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, setting: Setting) -> None:

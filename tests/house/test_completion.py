@@ -37,7 +37,7 @@ def test_commands() -> None:
 
 def test_options_of_a_command() -> None:
     assert {"--out", "--jobs", "--force", "--check", "--kernel"} <= set(complete("ebpfgen", "build", "--"))
-    assert complete("ebpfgen", "build", "specs/", "--fo") == ["--force"]
+    assert complete("ebpfgen", "build", "specs/", "--forc") == ["--force"]
 
 
 def test_commands_below_a_command() -> None:

@@ -16,11 +16,12 @@ from house.markdown import ROOT, Block, blocks
 SPEC_MD = ROOT / "docs" / "spec.md"
 EXAMPLES = blocks(SPEC_MD, "yaml")
 
-SECTIONS = ("params", "maps", "events", "metrics")
+SECTIONS = ("limits", "params", "maps", "events", "metrics")
 SESSION = "  session: {fields: {duration: duration}}\n"  # the examples speak of it, none of them gives it
 
 # Probes that use what an example only declares: a spec must use what it declares.
 USES = {
+    "limits": "stop: true",
     "params": "where: $failed and $frequency > 1\n    stop: true",
     "maps": """do:
       - {set: "conns[1]", to: {born: nsecs}}

@@ -29,6 +29,7 @@ def check(spec: model.Spec, kernel: Kernel) -> ir.CheckedSpec:
         programs.probe(probe)
     for span in spec.spans.values():
         programs.span(span)
+    limits = declare.limits(spec, problems)
     tables = declare.tables(list(_field_types(spec, declared)), kernel, problems)
     if not problems:
         problems += _unused(spec, declared, programs.programs)
@@ -47,6 +48,7 @@ def check(spec: model.Spec, kernel: Kernel) -> ir.CheckedSpec:
         tuple(programs.left_out),
         ring,
         tables,
+        limits,
     )
 
 

@@ -26,7 +26,7 @@ from .structs import all_structs, cdef_of, config_layout, struct_of
 @record()
 class Emitted:
     """The texts of an artefact, the records for its binding, and its manifest without what only building adds. ``places``:
-    number of a line of ``bpf_c``, from 1 → where in the spec it comes from."""
+    number of a line of ``bpf_c``, from 1 → where in the spec it comes from; ``limits``: what it may cost."""
 
     name: str
     bpf_c: str
@@ -34,6 +34,7 @@ class Emitted:
     cdef: str
     manifest: dict[str, Any]
     places: dict[int, Mark]
+    limits: ir.Limits
 
 
 class Emitter:
@@ -85,6 +86,7 @@ class Emitter:
             cdef_of(structs),
             manifest_data(checked, lowerer, config, filters),
             places_of(bpf_c, [*data["shared"], *data["programs"]]),
+            checked.limits,
         )
 
 

@@ -38,7 +38,20 @@ from .node import Node, located
 from .statements import Emit, Filter, If, Let, MapAdd, MapDelete, MapSet, Measure, SpanEnd, SpanStart, Statement, Stop, Where
 from .types import S64, U64, ArgvT, BoolT, BytesT, EntryT, IntT, PlaceT, PtrT, Space, StringT, Type
 from .walk import walk
-from .whole import AttachInfo, CheckedSpec, EventInfo, LeftOut, MapInfo, MetricInfo, ParamInfo, Plan, Program, SpanInfo
+from .whole import (
+    AttachInfo,
+    CheckedSpec,
+    EventInfo,
+    LeftOut,
+    Limit,
+    Limits,
+    MapInfo,
+    MetricInfo,
+    ParamInfo,
+    Plan,
+    Program,
+    SpanInfo,
+)
 
 __all__ = [
     "S64",
@@ -72,6 +85,8 @@ __all__ = [
     "Kept",
     "LeftOut",
     "Let",
+    "Limit",
+    "Limits",
     "Load",
     "Local",
     "Lookup",

@@ -125,6 +125,23 @@ class LeftOut:
 
 
 @record()
+class Limit:
+    value: int
+    at: model.At
+
+
+@record()
+class Limits:
+    """What the spec allows the artefact to cost; None where it says nothing. ``cpus``: with how many to count."""
+
+    instructions: Limit | None = None
+    stack: Limit | None = None
+    maps: Limit | None = None
+    ring: Limit | None = None
+    cpus: Limit | None = None
+
+
+@record()
 class CheckedSpec:
     """Everything emission needs; nothing of it can fail any more."""
 
@@ -140,6 +157,7 @@ class CheckedSpec:
     left_out: tuple[LeftOut, ...]
     ring: int
     tables: dict[str, dict[str, str]]
+    limits: Limits = Limits()
 
     @property
     def file(self) -> str:

@@ -114,8 +114,6 @@ class Run:
         return {"produced": int(produced[1]), "delivered": 0, "full": 0, "from": 0, "failed": 0, "up": 0} | ways
 
 
-Start = Callable[..., "contextmanager[Run]"]
-
 
 @pytest.fixture
 def start(artefact: Path, caller: Caller, tmp_path: Path) -> Callable[..., object]:

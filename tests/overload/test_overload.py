@@ -129,7 +129,7 @@ def test_a_sink_that_sleeps(artefact: Path, caller: Caller, monkeypatch: pytest.
     """Neither the ring nor the other sink waits for it, and at the end it is given up."""
     monkeypatch.setattr(delivery, "_PATIENCE", 0.0)
     stuck, other = Gate(), Gate(opened=True)
-    with Tracer(str(artefact), filters={"pid": caller.pid}) as tracer:
+    with Tracer(str(artefact), filters={"pid": caller.pid}, ring=16 << 20) as tracer:  # keeps all
         output = Output(tracer.records, [stuck, other], quiet=True, policy=policy)
         _observe(tracer, output, caller)
         output._deliveries[1].wait()  # with so little patience it would be given up, too, on a busy machine

@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 7 */
+int er_abi(void);                       /* of this interface: 8 */
 const char *er_name(void);              /* of the tracer */
 const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -70,6 +70,15 @@ long er_scan(const void *data, size_t length, uint64_t most, const uint32_t *siz
 void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, void *out);
 /* One text of each of them, size bytes each, zeroes behind its end. */
 void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, void *out);
+/* For columns that are not numbers. What the values of a field are called by number, in the order in which they are first met: the
+ * number of each row's, and the row in which each number is met first; text: up to the first NUL. Returns how many. */
+long er_distinct(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, int text, int32_t *numbers, uint32_t *firsts);
+/* Texts one behind the other as UTF-8 (bytes that are none as \xNN) and where each begins, with one more offset for the end.
+ * Returns their bytes; -EMSGSIZE when there may not be room. */
+long er_utf8(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, int32_t *offsets, char *out, size_t cap);
+/* The same of lists of words, as argv has them: lists says where each row's words begin, offsets where each word does. */
+long er_words(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, int32_t *lists, int32_t *offsets,
+	      size_t most, char *out, size_t cap);
 
 /* Text. An encoder is told its events, after each of them its fields in the order of the line; strings are copied. `offset` turns
  * timestamps into ns since 1970. A line is head, then lead and value of each field, then tail; `name` is how the lists of marked

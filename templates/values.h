@@ -303,3 +303,47 @@ static inline int32_t next_character(const char *text, size_t left, size_t *leng
 	*length = n;
 	return c;
 }
+
+/* As it is; bytes that are not UTF-8 as \xNN. */
+static inline char *put_raw_text(char *to, const char *text, size_t left)
+{
+	while (left) {
+		uint64_t word = load_text(text, left);
+		uint64_t special = bytes_below_or_high(word, 1);
+		size_t plain = special ? lowest_byte(special) : 8, length;
+
+		store_text(to, word);
+		to += plain;
+		if (plain >= left)
+			break;
+		text += plain;
+		left -= plain;
+		if (plain == 8)
+			continue;
+		if (!*text)
+			break;
+		if (next_character(text, left, &length) < 0) {
+			*to++ = '\\';
+			*to++ = 'x';
+			to = put_hex_byte(to, *text);
+		} else {
+			memcpy(to, text, length);
+			to += length;
+		}
+		text += length;
+		left -= length;
+	}
+	return to;
+}
+
+/* Of any bytes; never 0. */
+static inline uint64_t hash_of(const char *key, size_t length)
+{
+	uint64_t hash = length * 0x9e3779b97f4a7c15ull;
+
+	for (size_t i = 0; i < length; i += 8) {
+		hash = (hash ^ load_text(key + i, length - i)) * 0xd6e8feb86659fd93ull;
+		hash ^= hash >> 32;
+	}
+	return hash | 1;
+}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import extras
 from .decode import TEXTS, Run, numpy_kind, word
 from .errors import ClosedError, UsageError
 from .manifest import Event, Slot
@@ -122,6 +123,14 @@ class Batch:
         """The events' marks as an array: ``1 << 2k`` truncated, ``2 << 2k`` unreadable, k being the field's mark."""
         return self._array(self._event(event), _MARKS)
 
+    def values(self, event: str, field: str, rows: Sequence[int]) -> list[bytes]:
+        """The field's bytes in these of the event's rows, as the kernel wrote them."""
+        found = self._event(event)
+        slot = next(slot for slot in found.fields if slot.name == field)
+        memory, start, step = self._strided(found, self.counts.get(found.id, 0))
+        begins = (start + step * row + slot.offset for row in rows)
+        return [bytes(memory[begin : begin + slot.size]) for begin in begins]
+
     def first(self, count: int) -> Batch:
         """The first ``count`` events, in the same memory and over with it; all readings."""
         counts, length = self._records.scan(self.data, count)
@@ -158,8 +167,7 @@ class Batch:
         raise UsageError(f"{self._records.manifest.name} has no event {name!r}; its events: {known}")
 
     def _array(self, event: Event, slot: Slot) -> Any:
-        import numpy
-
+        numpy = extras.need("numpy", "numpy", "columns")
         count = self.counts.get(event.id, 0)
         if word(slot.type) in TEXTS:
             texts = self._records.loops.texts(self.data, event.id, slot.offset, slot.size, count)

@@ -233,6 +233,7 @@ class Delivery:
             try:
                 act()
             except SinkError as error:
+                self._take_back(error)
                 tried = time.monotonic() - begun
                 if not error.may_pass or tried >= self._settings.retry or self._ending.is_set():
                     self._fail(error)
@@ -250,7 +251,6 @@ class Delivery:
     def _fail(self, error: SinkError) -> None:
         self.failed = self.failed or error
         self._unflushed = None
-        self._take_back(error)
         self._close()
         self._changed()
 
@@ -272,8 +272,7 @@ class Delivery:
             try:
                 self._sink.close()
             except SinkError as error:
-                if self.failed is None:
-                    self.failed = error
-                    self._take_back(error)
+                self._take_back(error)
+                self.failed = self.failed or error
             except BaseException as error:
                 self.crashed = self.crashed or error

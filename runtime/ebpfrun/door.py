@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,10 +17,11 @@ from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 7
+ABI = 8
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
+_TEXT = 32  # bytes of a usual text: where there is too little room, there will be twice as much
 
 
 class MapSizes:
@@ -109,8 +111,47 @@ class DriverLoops:
         self._lib.er_texts(self._ffi.from_buffer(data), len(data), id, offset, size, self._ffi.from_buffer(out))
         return out
 
+    def distinct(self, data: Any, id: int, offset: int, size: int, text: bool, count: int) -> tuple[bytearray, Sequence[int]]:
+        numbers, firsts = bytearray(4 * count), self._ffi.new("uint32_t[]", count)
+        where = self._ffi.from_buffer(data), len(data), id, offset, size
+        got = self._lib.er_distinct(*where, text, self._ffi.from_buffer("int32_t[]", numbers), firsts)
+        return numbers, self._ffi.unpack(firsts, self._driver.check(got, "counting values")) if count else []
+
+    def utf8(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[bytearray, bytearray]:
+        offsets = bytearray(4 * (count + 1))
+        where = self._ffi.from_buffer(data), len(data), id, offset, size, self._ffi.from_buffer("int32_t[]", offsets)
+
+        def fill(out: bytearray) -> int:
+            length: int = self._lib.er_utf8(*where, self._ffi.from_buffer(out), len(out))
+            return length
+
+        return offsets, _filled(fill, _TEXT * count)
+
+    def words(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[bytearray, bytearray, bytearray]:
+        lists, offsets = bytearray(4 * (count + 1)), bytearray()
+        where = self._ffi.from_buffer(data), len(data), id, offset, size, self._ffi.from_buffer("int32_t[]", lists)
+
+        def fill(out: bytearray) -> int:
+            nonlocal offsets
+            offsets = bytearray(4 * len(out))
+            into = self._ffi.from_buffer("int32_t[]", offsets), len(out), self._ffi.from_buffer(out), len(out)
+            length: int = self._lib.er_words(*where, *into)
+            return length
+
+        texts = _filled(fill, _TEXT * count)
+        return lists, offsets[: 4 * (int.from_bytes(lists[-4:], sys.byteorder) + 1)], texts
+
     def encoder(self, format: int, offset: int) -> Encoder:
         return Encoder(self._driver, format, offset)
+
+
+def _filled(fill: Callable[[bytearray], int], first: int) -> bytearray:
+    """What ``fill`` puts into memory of enough room."""
+    out = bytearray(first + 4096)
+    while (length := fill(out)) == -errno.EMSGSIZE:
+        out = bytearray(2 * len(out))
+    del out[length:]
+    return out
 
 
 class Encoder:

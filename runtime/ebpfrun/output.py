@@ -184,7 +184,10 @@ class Output:
         if not isinstance(sink, Words):
             return Delivery(sink, type(sink).__name__.lower(), Settings(policy), self._tell, self._changed)
         settings = Settings.of(sink, policy)
-        delivery = Delivery(open_sink(sink, context), sink.label, settings, self._tell, self._changed)
+        opened = open_sink(sink, context)
+        if "flush" not in sink.options:
+            settings = settings._replace(flush=getattr(opened, "FLUSH", settings.flush))
+        delivery = Delivery(opened, sink.label, settings, self._tell, self._changed)
         delivery.patient = sink.target == STDOUT or _is_pipe(sink.target)
         return delivery
 

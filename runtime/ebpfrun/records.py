@@ -6,12 +6,13 @@ are the driver's, in C; :class:`PlainLoops` are the same in Python, for records 
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .batch import Batch, Loan
-from .decode import TRUNCATED, UNREADABLE, Decoder, Run, encoder, least_size, marked, mismatch, word
+from .decode import TRUNCATED, UNREADABLE, Decoder, Run, encoder, least_size, marked, mismatch, strings, text, word
 from .errors import UsageError
 from .manifest import Manifest
 from .metrics import Reading
@@ -43,6 +44,19 @@ class Loops(Protocol):
 
     def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> Any:
         """One text of each such record, ``size`` bytes each: nothing but zeroes behind the first one."""
+        ...
+
+    def distinct(self, data: Any, id: int, offset: int, size: int, text: bool, count: int) -> tuple[Any, Sequence[int]]:
+        """Numbers for the distinct values of a field, in the order in which they are first met: each row's (i32), and the row in
+        which each is met first. Of a text only what is before the first NUL counts."""
+        ...
+
+    def utf8(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[Any, Any]:
+        """Texts one behind the other, as UTF-8: where each begins, and the end (i32), and the bytes."""
+        ...
+
+    def words(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[Any, Any, Any]:
+        """Lists of texts, of ``argv``: where each row's begin, and the end (i32), then the texts as ``utf8`` gives them."""
         ...
 
     def encoder(self, format: int, offset: int) -> Encoder | None:
@@ -96,6 +110,26 @@ class PlainLoops:
         texts = (bytes(record[offset : offset + size]).partition(b"\0")[0] for record in self._of(data, id))
         return b"".join(text.ljust(size, b"\0") for text in texts)
 
+    def distinct(self, data: Any, id: int, offset: int, size: int, text: bool, count: int) -> tuple[bytes, Sequence[int]]:
+        numbers: dict[bytes, int] = {}
+        rows, firsts = [], []
+        for row, record in enumerate(self._of(data, id)):
+            value = bytes(record[offset : offset + size])
+            key = value.partition(b"\0")[0] if text else value
+            if key not in numbers:
+                numbers[key] = len(numbers)
+                firsts.append(row)
+            rows.append(numbers[key])
+        return struct.pack(f"={len(rows)}i", *rows), firsts
+
+    def utf8(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[bytes, bytes]:
+        return _joined(text(bytes(record[offset : offset + size])) for record in self._of(data, id))
+
+    def words(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[bytes, bytes, bytes]:
+        rows = [strings(bytes(record[offset : offset + size])) for record in self._of(data, id)]
+        begins = itertools.accumulate(map(len, rows), initial=0)
+        return struct.pack(f"={len(rows) + 1}i", *begins), *_joined(word for row in rows for word in row)
+
     def encoder(self, format: int, offset: int) -> None:
         return None
 
@@ -106,6 +140,12 @@ class PlainLoops:
             if id == wanted:
                 yield data[at + _HEAD : at + _HEAD + length]
             at += _HEAD + (length + 7 & ~7)
+
+
+def _joined(texts: Iterable[str]) -> tuple[bytes, bytes]:
+    parts = [text.encode() for text in texts]
+    ends = itertools.accumulate(map(len, parts), initial=0)
+    return struct.pack(f"={len(parts) + 1}i", *ends), b"".join(parts)
 
 
 class Records:

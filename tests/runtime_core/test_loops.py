@@ -14,7 +14,7 @@ from ebpfrun.errors import ArtefactError
 from ebpfrun.records import LIMITLESS, PlainLoops, Sizes
 
 SIZES = {0: Sizes(16, 16), 1: Sizes(17, 80), 3: Sizes(9, 300)}
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,30 @@ def test_gather_and_texts(loops: DriverLoops, records: list[bytes], id: int, off
     size = min(size, max(SIZES[id].most - offset, 0))
     if size:
         assert loops.texts(data, id, offset, size, count) == plain.texts(data, id, offset, size, count)
+
+
+@SHARED
+@given(RECORDS, st.sampled_from(sorted(SIZES)), st.integers(8, 299), st.integers(1, 300), st.booleans())
+def test_columns(loops: DriverLoops, records: list[bytes], id: int, offset: int, size: int, text: bool) -> None:
+    data = b"".join(records)
+    count = loops.scan(data, LIMITLESS)[0].get(id, 0)
+    size = min(size, max(SIZES[id].most - offset, 0))
+    where = data, id, offset, size
+    plain = PlainLoops(SIZES)
+    if size:
+        numbers, firsts = loops.distinct(*where, text, count)
+        assert (bytes(numbers), list(firsts)) == plain.distinct(*where, text, count)
+        assert tuple(map(bytes, loops.utf8(*where, count))) == plain.utf8(*where, count)
+        assert tuple(map(bytes, loops.words(*where, count))) == plain.words(*where, count)
+
+
+def test_many_distinct_values_and_long_texts(loops: DriverLoops) -> None:
+    data = b"".join(record(3, struct.pack("=I", i % 7000) + b"\xff" * 200) for i in range(20_000))
+    plain = PlainLoops(SIZES)
+    numbers, firsts = loops.distinct(data, 3, 8, 4, False, 20_000)
+    assert (bytes(numbers), list(firsts)) == plain.distinct(data, 3, 8, 4, False, 20_000)
+    assert len(firsts) == 7000
+    assert tuple(map(bytes, loops.utf8(data, 3, 12, 200, 20_000))) == plain.utf8(data, 3, 12, 200, 20_000)
 
 
 @SHARED

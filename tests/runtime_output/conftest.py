@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ebpfgen.emit.binding import binding
+from ebpfrun import door
 from ebpfrun.manifest import Buckets, Counter, Event, Manifest, Metric, Slot, Struct
 
+TEMPLATES = Path(__file__).parents[2] / "templates"
 OPEN = Event(
     id=0,
     name="open",
@@ -193,3 +199,26 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     render._LOCAL.clear()
+
+
+class Library(door.Driver):
+    """What of the driver works on records that are there: all but driver.c, without libbpf and a program."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ffi = door._binding(str(folder / "records_cffi.py"))
+        self.lib = door._library(self.ffi, str(folder / "records.so"))
+
+    def log(self) -> str:
+        return ""
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("records")
+    clang = shutil.which("clang-19") or "clang"
+    sources = [str(path) for path in TEMPLATES.glob("*.c") if path.name != "driver.c"]
+    command = [clang, "-O2", "-g", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", *sources, "-o"]
+    subprocess.run([*command, str(folder / "records.so")], check=True)
+    header = (TEMPLATES / "driver.h").read_text()
+    (folder / "records_cffi.py").write_text(binding(header, "", "records_cffi"))
+    return Library(folder)

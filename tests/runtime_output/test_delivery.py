@@ -157,6 +157,27 @@ def test_what_a_target_lost_after_all_is_not_delivered() -> None:
     assert delivery.failed
 
 
+@pytest.mark.usefixtures("at_once")
+def test_what_was_lost_by_the_way_stays_lost() -> None:
+    """A file that was begun is gone, the next one is written."""
+
+    class Begins(Memory):
+        def write(self, batch: Batch) -> None:
+            if len(self.events) == 2:
+                self.events.append({})
+                raise SinkError("begins", "here", OSError(errno.ENOSPC, "full"), lost={0: 2})
+            super().write(batch)
+
+    delivery = deliver(Begins(), retry=60.0)
+    put(delivery, 1, 2)
+    delivery.wait()
+    put(delivery, 3)
+    delivery.wait()
+    delivery.end()
+    delivery.join()
+    assert (delivery.fate.taken[0], delivery.fate.failed[0], delivery.failed) == (1, 2, None)
+
+
 def test_a_sinks_bug_is_not_swallowed_and_its_events_are_counted() -> None:
     class Broken(Memory):
         def write(self, batch: Batch) -> None:

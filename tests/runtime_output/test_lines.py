@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ebpfgen.emit.binding import binding
 from ebpfrun import door
 from ebpfrun.decode import _CODES
 from ebpfrun.errors import DriverError
@@ -23,9 +19,8 @@ from ebpfrun.manifest import Event, Slot
 from ebpfrun.names import Names
 from ebpfrun.records import Records
 
-from .conftest import TABLES, manifest, put
+from .conftest import TABLES, Library, manifest, put
 
-ROOT = Path(__file__).parents[2]
 FORMATS: tuple[type[Format], ...] = (Json, Cells, Words)
 OFFSET = 10**18
 TYPES = (
@@ -34,28 +29,6 @@ TYPES = (
 )  # fmt: skip
 NAMES = Names(TABLES | {"enum:color": {0: "RED", 7: 'hostile ", \\ \n', 2**63 - 1: "a,b"}})
 SIZES = {"comm": 16, "ip": 16, "mac": 6}
-
-
-class Encoders(door.Driver):
-    """The encoder alone, without libbpf and a program."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ffi = door._binding(str(folder / "encode_cffi.py"))
-        self.lib = door._library(self.ffi, str(folder / "encode.so"))
-
-    def log(self) -> str:
-        return ""
-
-
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Encoders:
-    folder = tmp_path_factory.mktemp("encode")
-    clang = shutil.which("clang-19") or "clang"
-    command = [clang, "-O2", "-g", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", str(ROOT / "templates/encode.c"), "-o"]
-    subprocess.run([*command, str(folder / "encode.so")], check=True)
-    header = (ROOT / "templates/driver.h").read_text()
-    (folder / "encode_cffi.py").write_text(binding(header, "", "encode_cffi"))
-    return Encoders(folder)
 
 
 def code_of(type: str) -> str:
@@ -122,7 +95,7 @@ def batches(draw: Any) -> tuple[list[Event], bytes]:
     events = {}
     for _ in range(draw(st.integers(1, 3))):
         event = lay_out(draw(st.lists(st.sampled_from(TYPES), max_size=8)), draw(st.booleans()))
-        events[event.id] = event
+        events[event.id] = event._replace(name=f"event{event.id}")
     data = b""
     for event in draw(st.lists(st.sampled_from(list(events.values())), max_size=6)):
         record = bytearray(event.size)
@@ -135,12 +108,12 @@ def batches(draw: Any) -> tuple[list[Event], bytes]:
     return list(events.values()), data
 
 
-def records_of(events: list[Event], driver: Encoders | None = None) -> Records:
+def records_of(events: list[Event], driver: Library | None = None) -> Records:
     loops = None if driver is None else door.DriverLoops(driver, {})
     return Records(manifest(events), OFFSET, NAMES, loops)
 
 
-def both(driver: Encoders, format: Format, events: list[Event], data: bytes) -> tuple[bytes, bytes]:
+def both(driver: Library, format: Format, events: list[Event], data: bytes) -> tuple[bytes, bytes]:
     batch = records_of(events).batch(data)
     with_driver, reference = lines(format, records_of(events, driver)), lines(format, records_of(events))
     assert (type(with_driver), type(reference)) == (DriverLines, PythonLines)
@@ -150,14 +123,14 @@ def both(driver: Encoders, format: Format, events: list[Event], data: bytes) -> 
 @pytest.mark.parametrize("format", FORMATS)
 @settings(max_examples=300, deadline=None)
 @given(batch=batches())
-def test_the_same_bytes(format: type[Format], driver: Encoders, batch: tuple[list[Event], bytes]) -> None:
+def test_the_same_bytes(format: type[Format], driver: Library, batch: tuple[list[Event], bytes]) -> None:
     found, wanted = both(driver, format(NAMES), *batch)
     assert found == wanted
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("zone", ["UTC", "America/St_Johns", "Asia/Kathmandu"])
-def test_times(format: type[Format], zone: str, driver: Encoders, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times(format: type[Format], zone: str, driver: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     from ebpfrun import render
 
     monkeypatch.setenv("TZ", zone)
@@ -170,7 +143,7 @@ def test_times(format: type[Format], zone: str, driver: Encoders, monkeypatch: p
     assert found == wanted
 
 
-def test_many_names_long_lines_and_little_room(driver: Encoders, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_names_long_lines_and_little_room(driver: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """More names than are remembered, and lines longer than the first buffer."""
     monkeypatch.setattr(door, "_PIECE", 256)
     event = lay_out(["enum:color", "string(4096)", "comm"], True)
@@ -182,7 +155,7 @@ def test_many_names_long_lines_and_little_room(driver: Encoders, monkeypatch: py
         assert found == wanted
 
 
-def test_one_event_alone(driver: Encoders) -> None:
+def test_one_event_alone(driver: Library) -> None:
     first, second = lay_out(["u64"], False), lay_out(["comm", "u32"], False)
     a, b = put(struct.pack("=IIQ", 1, 0, 7)), put(struct.pack("=II16sI4x", 2, 0, b"x", 8))
     batch = records_of([first, second]).batch(a + b + a + b)
@@ -191,7 +164,7 @@ def test_one_event_alone(driver: Encoders) -> None:
         assert b"".join(map(bytes, lines(Cells(NAMES), records, second).encode(batch))) == b"x,8\r\n" * 2
 
 
-def test_a_record_may_end_within_its_last_text(driver: Encoders) -> None:
+def test_a_record_may_end_within_its_last_text(driver: Library) -> None:
     event = lay_out(["u64", "string(16)"], True)
     data = b"".join(put(struct.pack("=IIQ", 2, 0, 7) + text) for text in (b"\0", b"a", b"a\0", b"long enough here"))
     found, wanted = both(driver, Words(NAMES), [event], data)
@@ -199,7 +172,7 @@ def test_a_record_may_end_within_its_last_text(driver: Encoders) -> None:
     assert found.decode().splitlines() == ['event f0=7 f1=""', "event f0=7 f1=a", "event f0=7 f1=a", 'event f0=7 f1="long enough here"']
 
 
-def test_records_that_it_was_not_told_of(driver: Encoders) -> None:
+def test_records_that_it_was_not_told_of(driver: Library) -> None:
     event = lay_out(["u64"], False)
     good = struct.pack("=IIQ", 1, 0, 7)
     encoder = door.Encoder(driver, Json.code, 0)

@@ -66,17 +66,23 @@ def batch(*rows: list[Row], readings: Sequence[Reading] = (), several: bool = Tr
 
 
 class SinkConformance:
-    """Derive from it; ``several`` is False for a sink that takes one event type only."""
+    """Derive from it; ``several`` is False for a sink that takes one event type only, ``whole`` is True for one whose target can
+    be read only when it is complete."""
 
     several = True
+    whole = False
 
     def open(self, folder: Path) -> Sink:
         """A new sink for ``context(self.several)``, whose target is in ``folder``."""
         raise NotImplementedError
 
     def stored(self, folder: Path) -> int:
-        """How many events others can now read from the target."""
+        """How many events others can now read from the target, all of which must be well-formed; 0 where there is none yet."""
         raise NotImplementedError
+
+    def rows(self, folder: Path) -> list[tuple[int, str, int]] | None:
+        """The events of type ``name`` as read back: time in ns since 1970, name, n; None for a sink of text for people."""
+        return None
 
     def broken(self, folder: Path) -> Sink | None:
         """A sink whose target fails when it is written to; None when that can't be."""
@@ -86,10 +92,30 @@ class SinkConformance:
         sink = self.open(tmp_path)
         sink.write(batch(names("a", "b")))
         sink.flush()
-        assert self.stored(tmp_path) == 2
+        if not self.whole:
+            assert self.stored(tmp_path) == 2
         sink.write(batch(names("c")))
         sink.close()
         assert self.stored(tmp_path) == 3
+
+    def test_whoever_looks_meanwhile_sees_whole_events(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        seen = [self.stored(tmp_path)]
+        for i in range(5):
+            sink.write(batch(names(*(f"{i} {j}" for j in range(50)))))
+            sink.flush()
+            seen.append(self.stored(tmp_path))
+        sink.close()
+        assert seen == ([0] * 6 if self.whole else [50 * i for i in range(6)])
+        assert self.stored(tmp_path) == 250
+
+    def test_values_are_what_they_were(self, tmp_path: Path) -> None:
+        sink = self.open(tmp_path)
+        sink.write(batch(names("a", "b,\n'c'", "日本語")))
+        sink.close()
+        rows = self.rows(tmp_path)
+        if rows is not None:
+            assert rows == [(10**18, "a", 0), (10**18, "b,\n'c'", 1), (10**18, "日本語", 2)]
 
     def test_nothing_is_something(self, tmp_path: Path) -> None:
         sink = self.open(tmp_path)
@@ -150,6 +176,7 @@ def _fails(sink: Sink) -> bool:
     try:
         sink.write(batch(names("a")))
         sink.flush()
+        sink.close()
     except SinkError:
         return True
     return False

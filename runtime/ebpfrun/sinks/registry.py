@@ -46,7 +46,34 @@ def _csv() -> Any:
     return Csv
 
 
-_SINKS: dict[str, Callable[[], Any]] = {"table": _table, "text": _text, "jsonl": _jsonl, "csv": _csv}
+def _parquet() -> Any:
+    from .parquet import Parquet
+
+    return Parquet
+
+
+def _arrow() -> Any:
+    from .arrow import Arrow
+
+    return Arrow
+
+
+def _sqlite() -> Any:
+    from .sqlite import Sqlite
+
+    return Sqlite
+
+
+def _duckdb() -> Any:
+    from .duckdb import DuckDb
+
+    return DuckDb
+
+
+_SINKS: dict[str, Callable[[], Any]] = {
+    "table": _table, "text": _text, "jsonl": _jsonl, "csv": _csv, "parquet": _parquet, "arrow": _arrow, "sqlite": _sqlite,
+    "duckdb": _duckdb,
+}  # fmt: skip
 NAMES = tuple(_SINKS)
 """What ``--sink`` knows of itself. ``memory`` is for Python programs: :class:`ebpfrun.sinks.memory.Memory`."""
 

@@ -1,0 +1,186 @@
+"""Parquet: one table per event type and per metric, one file per table (:mod:`ebpfrun.sinks.tables`), typed as
+:mod:`ebpfrun.arrow` says.
+
+Always whole files: a Parquet file can be read once its end is written. So a flush writes nothing, and what a failing target takes
+with it is all of the file that was begun.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+from ebpfrun import arrow, extras
+from ebpfrun.batch import Batch
+from ebpfrun.errors import UsageError
+from ebpfrun.manifest import Manifest
+
+from . import tables
+from .base import Context, SinkError
+from .files import Namer, Partial, Rotation, rotation
+from .gather import Gather
+from .words import Words
+
+CODECS = ("zstd", "snappy", "lz4", "gzip", "none")
+_REPEAT = frozenset(("pid", "tid", "uid", "gid", "cpu", "port", "u8", "u16", "i8", "i16", "bool"))
+"""Types of numbers that repeat, so that a dictionary makes columns smaller: for others it costs time and gains nothing."""
+
+
+class Parquet:
+    OPTIONS = ("rotate", "compress")
+    FLUSH = 1.0  # all that it does is to look whether a file is old enough
+
+    def __init__(self, words: Words, context: Context) -> None:
+        self._names = context.names
+        self._gather = Gather(context.manifest)
+        self._files: dict[str, _Files] = {}
+        try:
+            for name, schema in _schemas(context.manifest).items():
+                self._files[name] = _Files(words, tables.file_of(words, name, context.manifest), schema)
+        except (SinkError, UsageError):
+            self.close()
+            raise
+
+    def write(self, batch: Batch) -> None:
+        try:
+            for event, table in self._gather.add(batch):
+                self._files[event.name].write(table, event.id)
+            for reading in batch.readings:
+                self._files[tables.metric_table(reading.metric)].write(arrow.metric_batch(reading, self._names))
+        except SinkError as error:
+            raise self._gather.lose(error, batch, {}) from None
+
+    def flush(self) -> None:
+        try:
+            for files in self._files.values():
+                files.rotate()
+        except SinkError as error:
+            raise self._gather.lose(error, None, {}) from None
+
+    def close(self) -> None:
+        """Each table's file is completed, whatever becomes of the others."""
+        files, self._files = self._files, {}
+        failed: SinkError | None = None
+        lost: Counter[int] = Counter()
+        last = {event.name: (event.id, table) for event, table in self._gather.rest()} if files else {}
+        for name, each in files.items():
+            try:
+                if name in last:
+                    each.write(last[name][1], last[name][0])
+                each.close()
+            except SinkError as error:
+                lost.update(error.lost)
+                failed = error
+        if failed is not None:
+            failed.lost = dict(lost)
+            raise failed
+
+
+def _schemas(manifest: Manifest) -> dict[str, Any]:
+    found = {event.name: arrow.schema(event) for event in manifest.events}
+    return found | {tables.metric_table(metric): arrow.metric_schema(metric) for metric in manifest.metrics}
+
+
+def _codec(text: str) -> str:
+    if text not in CODECS:
+        raise ValueError(f"expected one of {', '.join(CODECS)}")
+    return text
+
+
+class _Files:
+    """One table's file, or one behind the other. An empty one is left only where there is no rotation."""
+
+    def __init__(self, words: Words, path: str, schema: Any) -> None:
+        self._sink = words.name
+        self._schema = schema
+        self._rotation = words.value("rotate", rotation, Rotation())
+        self._codec = words.value("compress", _codec, "zstd")
+        self._namer = Namer(path, bool(self._rotation))
+        self._file: Partial | None = None
+        self._writer: Any = None
+        self._rows: Counter[int] = Counter()
+        self._empty = True
+        self._begin()
+
+    def _begin(self) -> None:
+        parquet = extras.need("pyarrow.parquet", "parquet", "files of Parquet")
+        self._file = Partial(self._sink, self._namer.next())
+        self._rows.clear()
+        self._empty, self._begun = True, time.monotonic()
+        try:
+            self._out = arrow.library().OSFile(self._file.partial, "wb")
+            self._writer = parquet.ParquetWriter(
+                self._out, self._schema, compression=self._codec, use_dictionary=_dictionary(self._schema)
+            )
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def write(self, table: Any, id: int | None = None) -> None:
+        if self._file is None:
+            self._begin()
+        if id is not None:
+            self._rows[id] += table.num_rows
+        self._empty = False
+        try:
+            self._writer.write(table)
+        except OSError as error:
+            raise self._failed(error) from None
+        self.rotate()
+
+    def rotate(self) -> None:
+        if self._file is None or self._empty or not self._rotation:
+            return
+        if self._rotation.due(self._out.tell(), time.monotonic() - self._begun):
+            self._finish()
+
+    def _finish(self) -> None:
+        file, self._file = self._file, None
+        assert file is not None
+        try:
+            self._writer.close()
+            self._out.close()
+        except OSError as error:
+            self._file = file
+            raise self._failed(error) from None
+        try:
+            file.finish()
+        except SinkError as error:
+            error.lost = dict(self._rows)
+            raise
+
+    def _failed(self, error: OSError) -> SinkError:
+        """The file can't be completed."""
+        file, self._file = self._file, None
+        assert file is not None
+        with_rows = SinkError(self._sink, file.path, error, self._rows)
+        self._drop_writer()
+        file.leave(remove=True)
+        return with_rows
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(OSError):
+                writer.close()
+        with suppress(OSError):
+            self._out.close()
+
+    def close(self) -> None:
+        if self._file is not None and self._empty and self._rotation:
+            file, self._file = self._file, None
+            self._drop_writer()
+            file.leave(remove=True)
+        elif self._file is not None:
+            self._finish()
+
+
+def _dictionary(schema: Any) -> list[str]:
+    pa = arrow.library()
+
+    def repeats(field: Any) -> bool:
+        type = (field.metadata or {}).get(b"ebpf.type", b"").decode()
+        return bool(pa.types.is_dictionary(field.type)) or type in _REPEAT
+
+    return [field.name for field in schema if repeats(field)]

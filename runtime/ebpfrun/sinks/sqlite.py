@@ -1,0 +1,212 @@
+"""SQLite: one table per event type and per metric, in one file that others can read while it grows (WAL).
+
+A flush ends a transaction. Values are those of the jsonl sink, but for ``timestamp`` (INTEGER, ns since 1970 in UTC); a view
+``NAME_readable`` beside each table has times as text. Integers of SQLite have 64 bits with a sign: numbers from 2^63 on are
+negative in the table and whole in the view. Rows are added to tables that are there, if these have the same columns.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ebpfrun import extras
+from ebpfrun.batch import Batch
+from ebpfrun.decode import Run, word
+from ebpfrun.errors import UsageError
+from ebpfrun.lines import can_be_marked
+from ebpfrun.manifest import Event, Metric, Slot
+from ebpfrun.metrics import Reading, bounds
+from ebpfrun.names import Names
+from ebpfrun.render import plain
+
+from . import tables
+from .base import STDOUT, Context, SinkError
+from .marks import RESERVED, marked_fields
+from .words import Words
+
+_WIDE = frozenset(("u64", "bytes", "duration"))
+"""Types of numbers that may not fit into 63 bits."""
+_HALF = 1 << 63
+
+
+class Sqlite:
+    def __init__(self, words: Words, context: Context) -> None:
+        self._sqlite = extras.need("sqlite3", "", "files of SQLite")
+        if words.target == STDOUT:
+            raise UsageError("--sink sqlite: name a file (--sink sqlite:PATH)")
+        self._words = words
+        self._names = context.names
+        self._inserts: dict[str, str] = {}
+        self._converters = {
+            event.id: [_converter(s.type, self._names) for s in event.fields] for event in context.manifest.events
+        }
+        self._uncommitted: Counter[int] = Counter()
+        self._db: Any = None
+        self._guarded(lambda: self._open(context))
+
+    def _open(self, context: Context) -> None:
+        # Of its own thread, not of the one that opened it.
+        self._db = self._sqlite.connect(self._words.target, isolation_level=None, check_same_thread=False)
+        for pragma in ("journal_mode = wal", "synchronous = normal", "cache_size = -2048"):
+            self._db.execute(f"pragma {pragma}")
+        for event in context.manifest.events:
+            self._table(event.name, _event_columns(event), {s.name: s.type for s in event.fields})
+        for metric in context.manifest.metrics:
+            self._table(tables.metric_table(metric), _metric_columns(metric), {"time": "timestamp"})
+
+    def _table(self, name: str, columns: dict[str, str], types: dict[str, str]) -> None:
+        there = {row[1]: row[2] for row in self._db.execute(f"pragma table_info({_quoted(name)})")}
+        if there and there != columns:
+            raise UsageError(f"--sink {self._words.label}: {_difference(name, there, columns)}; name another file")
+        made = ", ".join(f"{_quoted(column)} {type}" for column, type in columns.items())
+        strict = " strict" if self._sqlite.sqlite_version_info >= (3, 37) else ""
+        self._db.execute(f"create table if not exists {_quoted(name)} ({made}){strict}")
+        shown = ", ".join(_readable(column, types.get(column, "")) for column in columns)
+        self._db.execute(f"create view if not exists {_quoted(name + '_readable')} as select {shown} from {_quoted(name)}")
+        self._inserts[name] = f"insert into {_quoted(name)} values ({', '.join('?' * len(columns))})"
+
+    def write(self, batch: Batch) -> None:
+        self._guarded(lambda: self._write(batch), batch)
+
+    def _write(self, batch: Batch) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("begin")
+        for run in batch.runs:
+            self._insert(run.event.name, self._rows(run))
+        for reading in batch.readings:
+            self._insert(tables.metric_table(reading.metric), self._metric_rows(reading))
+        self._uncommitted.update(batch.counts)
+
+    def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._db.executemany(self._inserts[table], rows)
+
+    def _rows(self, run: Run) -> Iterable[tuple[Any, ...]]:
+        columns: list[Iterable[Any]] = [
+            column if convert is None else map(convert, column)
+            for convert, column in zip(self._converters[run.event.id], run.columns, strict=True)
+        ]
+        if can_be_marked(run.event):
+            columns += marked_fields(run)
+        return zip(*columns, strict=True)
+
+    def _metric_rows(self, reading: Reading) -> Iterable[tuple[Any, ...]]:
+        metric = reading.metric
+        converters = [_converter(slot.type, self._names) or _same for slot in (metric.key.fields if metric.key else ())]
+        for sample in reading.samples:
+            labels = [convert(value) for convert, value in zip(converters, sample.labels, strict=True)]
+            head = (reading.time, reading.seconds, *labels)
+            if metric.buckets is None:
+                yield (*head, _signed(sample.value))
+                continue
+            for slot, count in enumerate(sample.slots):
+                if count:
+                    low, high = bounds(metric.buckets, slot)
+                    edges = [None if edge is None else min(edge, _HALF - 1) for edge in (low, high)]
+                    yield (*head, sample.observations, _signed(sample.value), *edges, count)
+
+    def flush(self) -> None:
+        self._guarded(self._commit)
+
+    def _commit(self) -> None:
+        if self._db is not None and self._db.in_transaction:
+            self._db.execute("commit")
+        self._uncommitted.clear()
+
+    def close(self) -> None:
+        if self._db is not None:
+            try:
+                self.flush()
+            finally:
+                db, self._db = self._db, None
+                self._guarded(db.close)
+
+    def _guarded(self, act: Callable[[], None], batch: Batch | None = None) -> None:
+        """SQLite's failures become ours: all since the last flush is taken back."""
+        try:
+            act()
+        except self._sqlite.Error as error:
+            lost, self._uncommitted = self._uncommitted, Counter()
+            if self._db is not None and self._db.in_transaction:
+                self._db.execute("rollback")
+            if batch is None and self._db is not None and not self._inserts:
+                self._db.close()
+            code = errno.ENOSPC if "full" in str(error) else errno.EIO
+            raise SinkError(self._words.name, self._words.target, OSError(code, str(error)), lost) from None
+        except UsageError:
+            self._db.close()
+            raise
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _converter(type: str, names: Names) -> Callable[[Any], Any] | None:
+    """What turns a value into what SQLite stores of it; None where it is that already."""
+    match word(type):
+        case "timestamp" | "bool":
+            return None
+        case "argv":
+            return lambda words: json.dumps(words, ensure_ascii=False)
+    if word(type) in _WIDE:
+        return _signed
+    return plain(type, names)
+
+
+def _signed(value: int) -> int:
+    return value if value < _HALF else value - 2 * _HALF
+
+
+def _event_columns(event: Event) -> dict[str, str]:
+    columns = {slot.name: _column_type(slot) for slot in event.fields}
+    if not can_be_marked(event):
+        return columns
+    for name in RESERVED:
+        if name in columns:
+            raise UsageError(f"sink sqlite: event {event.name} has a field '{name}', which is a column of its own")
+    return columns | dict.fromkeys(RESERVED, "TEXT")
+
+
+def _metric_columns(metric: Metric) -> dict[str, str]:
+    labels = {slot.name: _column_type(slot) for slot in (metric.key.fields if metric.key else ())}
+    figures = ["count", "sum", "low", "high", "n"] if metric.buckets else ["value"]
+    return {"time": "INTEGER", "seconds": "REAL", **labels, **dict.fromkeys(figures, "INTEGER")}
+
+
+_TEXTS = frozenset(("string", "comm", "argv", "flags", "ip", "mac", "hex", "dev_t"))
+_EITHER = frozenset(("errno", "result", "signal", "syscall", "enum", "cgroup", "ifindex", "protocol"))
+
+
+def _column_type(slot: Slot) -> str:
+    """``ANY`` for what has a name or is a number."""
+    return "TEXT" if word(slot.type) in _TEXTS else "ANY" if word(slot.type) in _EITHER else "INTEGER"
+
+
+def _readable(column: str, type: str) -> str:
+    quoted = _quoted(column)
+    if type == "timestamp":
+        second = f"strftime('%Y-%m-%dT%H:%M:%S', {quoted} / 1000000000, 'unixepoch')"
+        return f"{second} || printf('.%09dZ', {quoted} % 1000000000) as {quoted}"
+    if type == "u64":
+        return f"case when {quoted} < 0 then printf('%llu', {quoted}) else {quoted} end as {quoted}"
+    return quoted
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _difference(name: str, there: dict[str, str], wanted: dict[str, str]) -> str:
+    missing = [c for c in wanted if c not in there]
+    more = [c for c in there if c not in wanted]
+    others = [f"{c} ({there[c]}, not {wanted[c]})" for c in wanted if c in there and there[c] != wanted[c]]
+    parts = [
+        f"lacks {', '.join(missing)}" if missing else "",
+        f"has {', '.join(more)} besides" if more else "",
+        f"has other types: {', '.join(others)}" if others else "",
+    ]
+    return f"its table {name} is of another spec: it " + (", ".join(filter(None, parts)) or "has its columns in another order")

@@ -1,0 +1,233 @@
+"""Sinks of tables: what is particular to each, and disks that fill."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ebpfrun.errors import MachineError, UsageError
+from ebpfrun.manifest import Manifest
+from ebpfrun.metrics import Metrics
+from ebpfrun.names import Names
+from ebpfrun.records import Records
+from ebpfrun.sinks import Context, Sink, SinkError, open_sink
+from ebpfrun.sinks.conformance import batch, context, names
+
+from .conftest import LATENCY, OPEN, OPENS, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
+from .test_lines import lay_out
+
+SINKS = ("parquet:{}/", "arrow:{}/", "sqlite:{}/out.db", "duckdb:{}/out.duckdb")
+BOTH = manifest(metrics=[LATENCY, OPENS])
+OFFSET = 10**18
+
+
+def opened(words: str, of: Manifest = BOTH) -> Sink:
+    return open_sink(words, Context(of, Names(of.tables), None))
+
+
+def fill(sink: Sink, of: Manifest = BOTH) -> None:
+    """Two events of either type, and a reading of each metric."""
+    records = Records(of, OFFSET)
+    data = open_record(time=1500, latency=2500, result=-2, marks=1) + exec_record() + open_record(flags=0o101) + exec_record(b"ls\0a b\0")
+    maps = Maps(latency=[latency_entry(0, (7, {0: 1, 2: 1}), (0, {63: 2}))], opens=[opens_entry(7, b"cat", 1, 2)])
+    sink.write(records.batch(data, Metrics(of, 0).totals(maps)))
+    sink.close()
+
+
+def sqlite_rows(file: Path, query: str) -> list[Any]:
+    db = sqlite3.connect(file)
+    try:
+        return db.execute(query).fetchall()
+    finally:
+        db.close()
+
+
+def duckdb_rows(file: Path, query: str) -> list[Any]:
+    with duckdb.connect(str(file), read_only=True) as db:
+        return db.execute(query).fetchall()
+
+
+def test_parquet(tmp_path: Path) -> None:
+    fill(opened(f"parquet:{tmp_path}/out/"))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["exec.parquet", "latency.metric.parquet", "open.parquet", "opens.metric.parquet"]
+    table = pq.read_table(tmp_path / "out/open.parquet")
+    assert table.schema.field("latency").type == pa.duration("ns")
+    assert table.schema.field("flags").type == pa.dictionary(pa.int32(), pa.string())
+    assert table.column("flags").to_pylist() == ["O_RDONLY|O_CLOEXEC", "O_WRONLY|O_CREAT"]
+    assert table.column("truncated").to_pylist() == [["path"], None]
+    assert [v.value for v in table.column("latency")] == [2500, 1234567]
+    (row,) = pq.read_table(tmp_path / "out/opens.metric.parquet").to_pylist()
+    assert (row["pid"], row["comm"], row["value"], row["seconds"]) == (7, "cat", 3, None)
+    assert pq.read_table(tmp_path / "out/exec.parquet").column("argv").to_pylist() == [["ls", "-l"], ["ls", "a b"]]
+
+
+def test_parquet_rotates(tmp_path: Path) -> None:
+    one = manifest([OPEN])
+    sink = opened(f"parquet:{tmp_path}/out.parquet,rotate=4kB,compress=none", one)
+    records = Records(one, OFFSET)
+    for i in range(3):
+        sink.write(records.batch(b"".join(open_record(time=i, path=b"%d" % j) for j in range(130_000))))
+        sink.flush()
+    sink.close()
+    files = sorted(tmp_path.glob("*.parquet"))
+    assert len(files) == 4
+    assert not list(tmp_path.glob(".*"))
+    assert sum(pq.read_table(file).num_rows for file in files) == 390_000
+
+
+def test_arrow_to_the_standard_output() -> None:
+    code = (
+        "import sys; from ebpfrun.sinks import open_sink; from ebpfrun.sinks.conformance import *;"
+        "sink = open_sink('arrow', context(False)._replace(stdout=sys.stdout)); sink.write(batch(names('a', 'b'), several=False)); sink.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    with pa.ipc.open_stream(done.stdout) as stream:
+        assert stream.read_all().column("name").to_pylist() == ["a", "b"]
+
+
+def test_sqlite(tmp_path: Path) -> None:
+    file = tmp_path / "out.db"
+    fill(opened(f"sqlite:{file}"))
+    rows = sqlite_rows(file, "select time, comm, flags, result, latency, truncated, unreadable from open")
+    assert rows == [
+        (OFFSET + 1500, "cat", "O_RDONLY|O_CLOEXEC", "ENOENT", 2500, "path", None),
+        (OFFSET, "cat", "O_WRONLY|O_CREAT", 3, 1234567, None, None),
+    ]
+    assert sqlite_rows(file, "select argv, \"from\" from exec") == [('["ls", "-l"]', "127.0.0.1"), ('["ls", "a b"]', "127.0.0.1")]
+    assert sqlite_rows(file, "select time from open_readable") == [("2001-09-09T01:46:40.000001500Z",), ("2001-09-09T01:46:40.000000000Z",)]
+    metric = sqlite_rows(file, 'select syscall, count, sum, low, high, n from "latency.metric"')
+    assert metric == [("read", 4, 7, 0, 2, 1), ("read", 4, 7, 4, 8, 1), ("read", 4, 7, 2**63 - 1, 2**63 - 1, 2)]
+
+
+def test_sqlite_numbers_of_64_bits(tmp_path: Path) -> None:
+    wide = manifest([lay_out(["u64", "i64", "bool"], False)])
+    sink = opened(f"sqlite:{tmp_path}/out.db", wide)
+    sink.write(Records(wide, 0).make([("event", {"f0": 2**64 - 1, "f1": -(2**63), "f2": True})]))
+    sink.close()
+    assert sqlite_rows(tmp_path / "out.db", "select * from event") == [(-1, -(2**63), 1)]
+    assert sqlite_rows(tmp_path / "out.db", "select f0 from event_readable") == [(str(2**64 - 1),)]
+
+
+def test_duckdb(tmp_path: Path) -> None:
+    file = tmp_path / "out.duckdb"
+    fill(opened(f"duckdb:{file}"))
+    rows = duckdb_rows(file, "select epoch_ns(time), comm, flags, result, latency, truncated from open")
+    assert rows == [(OFFSET + 1500, "cat", "O_RDONLY|O_CLOEXEC", -2, 2500, ["path"]), (OFFSET, "cat", "O_WRONLY|O_CREAT", 3, 1234567, None)]
+    assert duckdb_rows(file, "select typeof(time), typeof(latency), typeof(path) from open limit 1") == [("TIMESTAMPTZ_NS", "BIGINT", "VARCHAR")]
+    assert duckdb_rows(file, "select extract(microseconds from latency) from open_readable") == [(2,), (1234,)]
+    assert duckdb_rows(file, "select argv from exec") == [(["ls", "-l"],), (["ls", "a b"],)]
+    assert duckdb_rows(file, 'select syscall, sum, len(buckets) from "latency.metric"') == [("read", 7, 3)]
+
+
+@pytest.mark.parametrize(("words", "rows"), [("sqlite:{}/out", sqlite_rows), ("duckdb:{}/out", duckdb_rows)])
+def test_rows_are_added_to_what_is_there(words: str, rows: Any, tmp_path: Path) -> None:
+    for _ in range(2):
+        fill(opened(words.format(tmp_path)))
+    assert rows(tmp_path / "out", "select count(*) from open") == [(4,)]
+    other = manifest([lay_out(["u32", "comm"], False)._replace(name="open")])
+    with pytest.raises(UsageError, match=r"its table open is of another spec: .*f0.*name another file"):
+        opened(words.format(tmp_path), other)
+    assert rows(tmp_path / "out", "select count(*) from open") == [(4,)]
+
+
+@pytest.mark.parametrize("words", ["sqlite:{}/out", "duckdb:{}/out"])
+def test_a_file_that_is_no_database(words: str, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"something else" * 1000)
+    with pytest.raises(SinkError, match=f"{tmp_path}/out: "):
+        opened(words.format(tmp_path))
+    assert (tmp_path / "out").read_bytes() == b"something else" * 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("sqlite", "name a file"), ("duckdb", "name a file"), ("parquet:x", "which do not fit into one file"),
+        ("parquet:{}/,compress=xz", "expected one of zstd, snappy"), ("arrow:{}/,compress=gzip", "expected one of zstd, lz4"),
+        ("sqlite:x,rotate=1m", "no option 'rotate'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be(words: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        opened(words.format(tmp_path))
+
+
+@pytest.mark.parametrize(("sink", "module", "extra"), [("parquet", "pyarrow", "parquet"), ("arrow", "pyarrow", "parquet"), ("duckdb", "duckdb", "duckdb")])
+def test_a_library_that_is_missing(sink: str, module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for loaded in [name for name in sys.modules if name.split(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MachineError, match=rf"pip install 'ebpfgen\[{extra}\]'") as raised:
+        opened(f"{sink}:{tmp_path}/")
+    assert (raised.value.exit_status, "\n" in str(raised.value)) == (3, False)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("words", [*SINKS, "jsonl:{}/out", "jsonl:{}/out.jsonl,compress=gzip"])
+def test_a_disk_that_fills(words: str, small_disk: Path) -> None:
+    """What is on the disk then is what was taken and not named as lost, to the last event."""
+    import random
+
+    random.seed(7)
+    sink = open_sink(words.format(small_disk), context())
+    taken: Counter[int] = Counter()
+    failed = False
+    for _ in range(12):
+        full = batch(names(*(random.randbytes(100).hex() for _ in range(4000))))
+        try:
+            sink.write(full)
+            taken.update(full.counts)
+            sink.flush()
+        except SinkError as error:
+            failed = True
+            taken.subtract(error.lost)
+    try:
+        sink.close()
+    except SinkError as error:
+        failed = True
+        taken.subtract(error.lost)
+    assert failed
+    assert rows_on(small_disk) == taken[0]
+
+
+def rows_on(folder: Path) -> int:
+    """Events of type ``name`` in whatever file is there."""
+    import gzip
+
+    total = 0
+    for path in folder.iterdir():
+        match path.name:
+            case "name.parquet":
+                total += pq.read_table(path).num_rows
+            case "name.arrow":
+                with pa.ipc.open_stream(path.read_bytes()) as stream:
+                    total += sum(each.num_rows for each in stream)
+            case "out.db":
+                total += sqlite_rows(path, "select count(*) from name")[0][0]
+            case "out.duckdb":
+                total += duckdb_rows(path, "select count(*) from name")[0][0]
+            case "out":
+                total += path.read_bytes().count(b"\n")
+            case "out.jsonl.gz":
+                total += gzip.decompress(path.read_bytes()).count(b"\n")
+    return total
+
+

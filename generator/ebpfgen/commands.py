@@ -159,10 +159,13 @@ def _check(args: argparse.Namespace) -> int:
     from .pipeline import read_and_check
 
     specs, kernel = _specs(args.paths), _kernel(args.kernel)
-    problems, others = [], []
+    problems, others, matched = [], [], list[str]()
     for spec in specs:
         try:
-            read_and_check(spec, kernel)
+            _, checked = read_and_check(spec, kernel)
+            matched += [
+                f"{p.at.mark.file}:{p.at.mark.line}: {p.text} matches {len(p.matches)}" for p in checked.programs if p.matches
+            ]
         except SpecError as e:
             problems += e.problems
         except MachineError as e:
@@ -173,6 +176,8 @@ def _check(args: argparse.Namespace) -> int:
 
         print(json.dumps([p.as_dict() for p in problems], indent=1))  # ASCII: names of files may be any bytes
     else:
+        for line in dict.fromkeys(matched):
+            say(f"{line} of Linux {kernel.release}")
         for problem in problems:
             say(str(problem))
         if problems:

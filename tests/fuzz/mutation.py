@@ -28,12 +28,17 @@ EXPRESSIONS = (
     "a[1] ?? 2", "seen[pid, comm].times", "seen[pid, comm]", "seen[1]", "1 in a", "pid in seen", "(pid, comm) in seen", "a", "n", "rq", "disk",
     "rq.q.disk", "disk.first_minor", "filename", "pid +", "(", "]", "a.b.c", "x = 1", "pid == comm", "retval < pid", "18446744073709551615",
     "9223372036854775808", "pid < -1", "pid == 5000000000", "args.newstate", "args.saddr", "args.file.f_path.dentry.d_name.name", "'a'",
+    "func", "probe", 'startswith(probe, "tcp")', 'func == "tcp_connect"', "strlen(func)", "args.task.pid", "args.fd", "arg7", "args.p.comm",
+    "args.sk_common.skc_state", "(i32)arg11", "str(arg1)", "args.task",
 )  # fmt: skip
 POINTS = (
     "tracepoint:sched:sched_switch", "tracepoint:syscalls:sys_enter_read", "tracepoint:syscalls:sys_exit_read", "tracepoint:no:such",
     "?tracepoint:no:such", "raw_tracepoint:sched_switch", "tp_btf:block_rq_issue", "tp_btf:nosuch", "kprobe:tcp_connect", "kprobe:nosuch",
     "kretprobe:vfs_read", "fentry:vfs_read", "fexit:vfs_read", "fexit:tcp_close", "uprobe:/bin/x:main", "uretprobe:libc.so.6:malloc",
     "uprobe:/bin/x:0", "profile:hz:99", "profile:hz:$rate", "interval:s:1", "interval:s:0", "software:cpu-clock:1000000", "kprobe:",
+    "usdt:libc.so.6:libc:setjmp", "usdt:x:y", "usdt::", "iter:task_file", "iter:tcp", "iter:tsk", "lsm:file_open", "lsm:x",
+    "hardware:cycles:99", "hardware:x", "kprobe:tcp_*", "kretprobe:*", "kprobe:nosuch*", "uprobe:libc.so.6:mem*", "kprobe:made_static",
+    "tracepoint:syscalls:sys_enter_*", "tracepoint:sched:sched_*", "kprobe:mod:tcp_connect", "fentry:tcp_*",
     "tracepoint:thermal:thermal_trip", "raw_tracepoint:net_dev_queue", "kprobe:written_in_assembly", "fentry:many_arguments",
 )  # fmt: skip
 TYPES = ("u8", "u16", "u32", "u64", "i8", "i32", "i64", "bool", "hex", "timestamp", "duration", "bytes", "pid", "comm", "string(8)", "string(4096)",

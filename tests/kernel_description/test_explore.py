@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from ebpfgen import loader
+from ebpfgen import cli, loader
 from ebpfgen.check import check
 from ebpfgen.describe import UnknownThing, as_text, describe
 from ebpfgen.find import find
 from ebpfgen.fits import Fit, Value, fit
+from ebpfgen.kernel import from_file
 from ebpfgen.kernel_capture import capture
 from ebpfgen.kernel_description import Description
 from ebpfgen.usdt import NoBinaryError
@@ -320,3 +322,11 @@ def test_hooks_and_iterators_are_found(host: Description) -> None:
     visits = {row.name: row.signature for row in find(host, "iter:task*").rows}
     assert visits["iter:task_file"] == "struct task_struct *args.task, u32 args.fd, struct file *args.file"
     assert not any("__" in name for name in visits)
+
+
+def test_check_says_how_many_a_wildcard_matches(host_captured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = Path(__file__).parents[2] / "specs/vfscount.yaml"
+    assert cli.main(["check", str(spec), "--kernel", str(host_captured)]) == 0
+    said = re.search(r"vfscount\.yaml:\d+: kprobe:vfs_\* matches (\d+) of Linux ", capsys.readouterr().err)
+    assert said
+    assert int(said[1]) == len([row for row in find(from_file(host_captured), "kprobe:vfs_*").rows if not row.note])

@@ -185,6 +185,7 @@ class Sites:
                 filtered,
                 task,
                 site.found.record,
+                site.found.matches,
             )
         )
 

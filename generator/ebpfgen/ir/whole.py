@@ -34,6 +34,7 @@ class Program:
     filtered: bool
     task: Expr | None
     record: Tracepoint | None  # whose fields the context has at fixed offsets
+    matches: tuple[str, ...] = ()  # of a wildcard, in the kernel described, as far as that knows
 
 
 @record()

@@ -202,3 +202,4 @@ class Spec:
     spans: dict[str, Span] = field(default_factory=dict)
     ring: Text | None = None
     limits: dict[str, Text] = field(default_factory=dict)
+    budget: Text | None = None

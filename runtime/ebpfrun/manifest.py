@@ -187,6 +187,7 @@ class Manifest(NamedTuple):
     counters: tuple[Counter, ...]
     tables: dict[str, dict[int, str]]
     left_out: tuple[LeftOut, ...] = ()
+    overhead: str = ""
 
     def path(self, file: str) -> str:
         return os.path.join(self.folder, file)
@@ -336,6 +337,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         left_out=n.list("left_out", lambda o: LeftOut(o.text("probe"), o.text("text"), o.number("line"), o.text("why"))),
         counters=n.list("counters", lambda c: Counter(c.number("index"), c.text("kind"), c.text("of"))),
         tables=_tables(n.node("tables")),
+        overhead=n.text("overhead") if "overhead" in n.data else "",
     )
     for attach in manifest.attach:
         for one in members(attach.plan):

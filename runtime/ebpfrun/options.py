@@ -47,6 +47,8 @@ class Options(NamedTuple):
     verbose: bool
     verifier_log: str | None = None
     record: str | None = None
+    budget: float | None = None
+    stats: bool = False
 
 
 class Replay(NamedTuple):
@@ -130,6 +132,14 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--quiet", "-q", action="store_true", help="no remarks and no summary")
     out.add_argument("--verbose", "-v", action="store_true", help="say what is attached, what is not and why")
     out.add_argument("--verifier-log", metavar="FILE", help="keep all that the kernel says of programs that it refuses")
+    cost = parser.add_argument_group("what it may cost")
+    cost.add_argument(
+        "--budget", metavar="P%", type=_typed(values.percent), help="hold the run to P%% of one core: sample, or end, where it "
+        "would use more (off: not even the spec's budget)"
+    )  # fmt: skip
+    cost.add_argument(
+        "--stats", action="store_true", help="show what each program costs, every --interval (default 1s) and at the end"
+    )
     only = parser.add_argument_group("only the events of")
     only.add_argument("--pid", metavar="N", type=_typed(values.process), help="a process")
     only.add_argument("--tid", metavar="N", type=_typed(values.thread), help="a thread")
@@ -217,6 +227,8 @@ def parse(target: Target, manifest: Manifest) -> Options:
         verbose=args.verbose,
         verifier_log=args.verifier_log,
         record=args.record,
+        budget=args.budget,
+        stats=args.stats,
     )
 
 

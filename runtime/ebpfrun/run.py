@@ -17,7 +17,7 @@ from .command import Command
 from .config import Value
 from .decode import clock_offset
 from .door import Driver
-from .manifest import FILE, Manifest
+from .manifest import FILE, Manifest, weighted
 from .options import Options
 from .output import Output
 from .records import Records
@@ -26,6 +26,7 @@ from .stop import Stop
 from .tracer import LATENCY, Tracer, load_driver
 
 if TYPE_CHECKING:
+    from .overhead.watch import Watch
     from .recording.recorder import Recorder
 
 _LONGEST_WAIT = 60.0  # seconds
@@ -54,6 +55,9 @@ class Notices:
 def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     """Traces until something asks for the end."""
     notice = Notices(options)
+    budget = _budget(manifest, options)
+    if budget is not None:
+        manifest = weighted(manifest)
     config.pack(manifest, options.params, options.filters)  # what can't be is told before a sink empties its file
     driver = load_driver(manifest)
     records = driver.records(manifest, clock_offset())
@@ -63,7 +67,7 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     try:
         command = Command(options.command) if options.command is not None else None
         try:
-            return _run(Loaded(driver, records), options, stop, output, command, notice)
+            return _run(Loaded(driver, records), options, budget, stop, output, command, notice)
         finally:
             if command is not None:
                 command.end(_patience())
@@ -80,7 +84,9 @@ def _recorder(target: str, records: Records) -> Recorder:
         return Recorder(target, records, file.read())
 
 
-def _run(loaded: Loaded, options: Options, stop: Stop, output: Output, command: Command | None, notice: Notices) -> int:
+def _run(
+    loaded: Loaded, options: Options, budget: float | None, stop: Stop, output: Output, command: Command | None, notice: Notices
+) -> int:
     manifest = loaded.records.manifest
     stop.last_act = command.kill if command else None
     filters = _filters(manifest, options, command, notice)
@@ -97,21 +103,46 @@ def _run(loaded: Loaded, options: Options, stop: Stop, output: Output, command: 
         records=loaded.records,
         bell=stop.bell,
         verifier_log=options.verifier_log,
+        sampling=budget is not None,
     )
     with tracer:
+        watch = _watch(tracer, output, options, budget)
         notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options, manifest)}", True)
         if command is not None:
             command.go()
-        _observe(tracer, output, options, _ended(stop, output, command))
+        _observe(tracer, output, options, watch, _ended(stop, output, command))
         tracer.detach()
         while batch := tracer.take():
             output.settle()
             output.batch(batch)
+        if watch is not None:
+            watch.finish()
         output.finish(tracer)
+        if watch is not None:
+            watch.insist()
     return command.exit_status if command is not None and command.ended() and not stop.asked else 0
 
 
-def _observe(tracer: Tracer, output: Output, options: Options, ended: Callable[[], bool]) -> None:
+def _budget(manifest: Manifest, options: Options) -> float | None:
+    """Per cent of a core that the run may use; None for as much as it takes."""
+    chosen = values.percent(manifest.overhead) if options.budget is None and manifest.overhead else options.budget
+    return None if chosen == values.NO_LIMIT else chosen
+
+
+def _watch(tracer: Tracer, output: Output, options: Options, budget: float | None) -> Watch | None:
+    if budget is None and not options.stats:
+        return None
+    from .overhead.watch import LOOK, Watch
+
+    return Watch(tracer, output, budget, (options.interval or LOOK) if options.stats else None, _say)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody is left to be told
+        print(text, file=sys.stderr, flush=True)
+
+
+def _observe(tracer: Tracer, output: Output, options: Options, watch: Watch | None, ended: Callable[[], bool]) -> None:
     start = time.monotonic()
     end = start + options.duration if options.duration is not None else float("inf")
     interval = options.interval if options.interval is not None else float("inf")
@@ -127,7 +158,11 @@ def _observe(tracer: Tracer, output: Output, options: Options, ended: Callable[[
             _visit(tracer, output, ended)
             output.tick(tracer)
             tick += interval * ((now - tick) // interval + 1)
-        left = min(end, tick, now + _LONGEST_WAIT) - now
+        if watch is not None and now >= watch.due:
+            watch.look(now)
+            if watch.over:
+                return
+        left = min(end, tick, now + _LONGEST_WAIT, watch.due if watch else end) - now
         if not output.room:
             output.wait_for_room(left)
         elif batch := tracer.take(left):

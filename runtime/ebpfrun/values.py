@@ -65,6 +65,19 @@ def size(text: str) -> int:
     return _with_unit(text + "B" if text.isdigit() else text, _BYTES, "bytes, or a size such as 4KiB")
 
 
+NO_LIMIT = float("inf")
+
+
+def percent(text: str) -> float:
+    """Per cent of one core; ``off`` is NO_LIMIT."""
+    if text == "off":
+        return NO_LIMIT
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*%", text, re.ASCII)
+    if match is None or not float(match[1]):
+        raise ValueError(f"expected a share of one core, such as 1% or 0.5%, or off, not {text!r}")
+    return float(match[1])
+
+
 def user(text: str) -> int:
     """A user's number, by number or name."""
     if text.isdigit():

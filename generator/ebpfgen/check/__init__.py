@@ -57,6 +57,7 @@ def _declared(spec: model.Spec, problems: list[Problem]) -> tuple[int, Declared]
     ring = _ring(spec, problems)
     params, maps = declare.params(spec, problems), declare.maps(spec, problems)
     events = declare.events(spec, ring, problems)
+    _weights(spec, events, problems)
     return ring, Declared(events, declare.metrics(spec, _verbs(spec, problems), problems), maps, params)
 
 
@@ -74,6 +75,16 @@ def _mistakes(spec: model.Spec, declared: Declared, problems: list[Problem]) -> 
         for name, written in group.items()
         if name not in right
     }
+
+
+def _weights(spec: model.Spec, events: dict[str, ir.EventInfo], problems: list[Problem]) -> None:
+    """With a budget every event has a field more."""
+    for name, event in events.items():
+        if spec.budget and any(slot.name == "weight" for slot in event.layout.fields):
+            at = spec.events[name].at
+            problems.append(
+                at.problem("with a budget, weight is a field of every event; give this one another name")
+            )
 
 
 def _ring(spec: model.Spec, problems: list[Problem]) -> int:

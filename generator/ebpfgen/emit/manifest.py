@@ -28,6 +28,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
         "file": checked.file,
         "built": {"ebpfgen": __version__},
         "ring": checked.ring,
+        **({"overhead": spec.budget.text} if spec.budget else {}),
         "config": _config(config, checked),
         "filters": list(FILTERS) if filters else [],
         "params": [

@@ -162,9 +162,9 @@ const char *er_name(void)
 	return host_name;
 }
 
-const char *er_inputs(void)
+const char *er_code(void)
 {
-	return host_inputs;
+	return host_code;
 }
 
 const char *er_libbpf(void)

@@ -6,7 +6,7 @@ enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of
 
 int er_abi(void);                       /* of this interface: 8 */
 const char *er_name(void);              /* of the tracer */
-const char *er_inputs(void);            /* "inputs" of the manifest it was built with */
+const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
 int er_cpus(void);                      /* possible CPUs */
 /* libbpf's and the kernel's words since the last call, NUL-terminated, cut at cap; returns the length that was there. */

@@ -5,7 +5,7 @@
 struct bpf_object;
 
 extern const char host_name[];
-extern const char host_inputs[];
+extern const char host_code[];
 
 /* The skeleton; NULL, with errno set, on failure. btf as in er_open. */
 void *host_open(struct bpf_object **object, const char *btf);

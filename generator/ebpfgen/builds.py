@@ -23,8 +23,11 @@ def stale(specs: Sequence[Path], out: Path, kernel_fingerprint: str, force: bool
     return [spec for spec in specs if not freshness.is_current(spec, out, kernel_fingerprint, tools)]
 
 
-def build(specs: Sequence[Path], out: Path, kernel: Kernel, jobs: int, progress: Progress) -> dict[Path, EbpfgenError]:
-    """Builds ``specs``, ``jobs`` at a time; returns what failed, in the order of ``specs``."""
+def build(
+    specs: Sequence[Path], out: Path, kernel: Kernel, jobs: int, progress: Progress, anew: bool = False
+) -> dict[Path, EbpfgenError]:
+    """Builds ``specs``, ``jobs`` at a time; returns what failed, in the order of ``specs``. ``anew``: taking nothing from what is
+    there."""
     from concurrent.futures import ThreadPoolExecutor
 
     from .pipeline import Setting, build_one
@@ -34,7 +37,7 @@ def build(specs: Sequence[Path], out: Path, kernel: Kernel, jobs: int, progress:
 
     def one(spec: Path) -> EbpfgenError | None:
         try:
-            build_one(spec, out, setting, lambda step: progress.step(spec.stem, step))
+            build_one(spec, out, setting, lambda step: progress.step(spec.stem, step), anew)
         except EbpfgenError as e:
             return e
         except Exception as e:

@@ -54,7 +54,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument(
         "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="builds at the same time (default: one per CPU)"
     )
-    build.add_argument("--force", action="store_true", help="build what is up to date, too")
+    build.add_argument("--force", action="store_true", help="build all of it anew, even what is up to date")
     build.add_argument("--check", action="store_true", help="build nothing; exit with 1 if something is not up to date")
     build.add_argument("--kernel", type=Path, metavar="FILE", help="a kernel description to build for (default: this kernel)")
     build.add_argument("--quiet", action="store_true", help="print problems only")
@@ -132,7 +132,7 @@ def _build(args: argparse.Namespace) -> int:
     failures: dict[Path, EbpfgenError] = {}
     if stale:
         with _progress(len(stale), args.quiet) as progress:
-            failures = builds.build(stale, args.out, _kernel(args.kernel), args.jobs, progress)
+            failures = builds.build(stale, args.out, _kernel(args.kernel), args.jobs, progress, anew=args.force)
     _tell(failures.values())
     if failures and len(specs) > 1 and not args.quiet:
         say(f"not built: {', '.join(map(str, failures))}")

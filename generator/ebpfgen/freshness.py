@@ -12,6 +12,10 @@ import os
 
 from . import identity
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 MANIFEST = "manifest.json"
 _SEAL = b',\n "digest": "'
 SUFFIXES = ("bpf.c", "h", "bpf.o", "btf", "places.json", "skel.h", "host.c", "so")
@@ -71,18 +75,26 @@ def sealed(manifest: bytes) -> bytes:
     return body.removesuffix(b"\n}") + _SEAL + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
 
 
+def manifest_of(artefact: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The manifest of an artefact; None when there is none, or it is not as it was written."""
+    try:
+        text = _read(os.path.join(artefact, MANIFEST))
+        manifest = json.loads(text) if text == sealed(text.rpartition(_SEAL)[0] + b"\n}") else None
+        return manifest if isinstance(manifest, dict) else None
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def built_inputs(artefact: str | os.PathLike[str]) -> str | None:
     """The digest that an artefact was built with; None when there is none, or not all of it as it was built."""
     try:
-        text = _read(os.path.join(artefact, MANIFEST))
-        if text != sealed(text.rpartition(_SEAL)[0] + b"\n}"):
+        if (manifest := manifest_of(artefact)) is None:
             return None
-        manifest = json.loads(text)
         for name, digest in manifest["files"].items():
             if hashlib.sha256(_read(os.path.join(artefact, name))).hexdigest() != digest:
                 return None
         return str(manifest["inputs"]) if sorted(manifest["files"]) == sorted(artefact_files(manifest["name"])) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import budget, data, freshness, identity, linked, toolchain
+from . import budget, data, freshness, identity, linked, linking, toolchain
 from .atomic import folder_beside, put_in_place, write_beside
 from .check import check
 from .emit import Emitted, Emitter, manifest_text
-from .emit.binding import binding
+from .emit.binding import binding, version
 from .emit.places import places_text
 from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load
+from .pieces import Pieces, digest
 from .problems import MachineError, SpecError
+from .processes import NOTHING
 from .records import record
 from .source import read
 
@@ -45,70 +46,81 @@ def read_and_check(path: Path, kernel: Kernel) -> tuple[bytes, CheckedSpec]:
     return source, check(load(source, str(path)), kernel)
 
 
-def build_one(spec: Path, out: Path, setting: Setting | None = None, step: Step = lambda _: None) -> Path:
-    """Builds ``spec`` into ``out/<name>`` and returns that folder. Raises SpecError, MachineError."""
+def build_one(spec: Path, out: Path, setting: Setting | None = None, step: Step = lambda _: None, anew: bool = False) -> Path:
+    """Builds ``spec`` into ``out/<name>`` and returns that folder; with ``anew`` nothing of the last build is taken over. Raises
+    SpecError, MachineError."""
     setting = setting or Setting.of()
     step("check")
     source, checked = read_and_check(spec, setting.kernel)
     step("generate")
     emitted = setting.emitter.emit(checked, setting.kernel.btf)
     try:
-        return make(emitted, source, out, setting, step)
+        return make(emitted, source, out, setting, step, anew)
     except OSError as e:
         raise MachineError(f"{e.filename or out}: {e.strerror}") from None
 
 
-def make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step = lambda _: None) -> Path:
+def make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step = lambda _: None, anew: bool = False) -> Path:
     """The artefact of texts: the half of a build that uses tools. Raises MachineError, OSError."""
     target = out / emitted.name
     with folder_beside(target) as folder:
-        inputs = freshness.inputs_digest(source, setting.kernel.fingerprint, identity.tools_fingerprint())
-        _compile(emitted, inputs, folder.resolve(), setting, step)
-        _describe(emitted, source, inputs, folder, setting)
+        tools = f"{freshness.generator_digest()} {identity.tools_fingerprint()} {setting.kernel.machine}"
+        pieces = Pieces(folder.resolve(), None if anew else target, tools)
+        code = _compile(emitted, pieces, setting, step)
+        _describe(emitted, source, code, pieces, setting)
+        pieces.tidy()
         put_in_place(folder, target, (*freshness.artefact_files(emitted.name), freshness.MANIFEST))
     return target
 
 
-def _compile(emitted: Emitted, inputs: str, folder: Path, setting: Setting, step: Step) -> None:
-    name, tools = emitted.name, setting.tools
-    (folder / f"{name}.bpf.c").write_text(emitted.bpf_c, encoding="utf-8")
-    (folder / f"{name}.h").write_text(emitted.header, encoding="utf-8")
-    host = setting.emitter.render("host.c.j2", {"name": name, "inputs": inputs, "config": emitted.manifest["config"] is not None})
-    (folder / f"{name}.host.c").write_text(host, encoding="utf-8")
-    with ThreadPoolExecutor(2) as beside:
-        # What takes a while is done side by side: clang, its version, cffi's parser; then the types and the shared object.
-        step("compile")
-        compiled = beside.submit(toolchain.compile_object, tools, folder, name)
-        beside.submit(toolchain.versions, tools)
-        text = binding((setting.emitter.folder / "driver.h").read_text(encoding="utf-8"), emitted.cdef, f"{name}_cffi")
-        (folder / f"{name}_cffi.py").write_text(text, encoding="utf-8")
-        compiled.result()
-        _look_back(emitted, folder)
-        types = beside.submit(toolchain.make_core_btf, tools, folder, name, setting.kernel.btf.data)
+def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> str:
+    """Makes all files but the manifest; returns what names the code, to the manifest and to the library. What takes a while is
+    done side by side: clang and the binding, then the types and the shared object."""
+    name, folder, tools, templates = emitted.name, pieces.folder, setting.tools, setting.emitter.folder
+    driver_h = (templates / "driver.h").read_text(encoding="utf-8")
+    host = setting.emitter.render("host.c.j2", {"name": name, "config": emitted.manifest["config"] is not None})
+    for suffix, text in (("bpf.c", emitted.bpf_c), ("h", emitted.header), ("host.c", host)):
+        pieces.write(f"{name}.{suffix}", text)
+    step("compile")
+    taken = pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)
+    with NOTHING if taken else toolchain.compile_object(tools, folder, name) as compiling:
+        if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
+            pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
+        driver = linking.driver_object(tools, templates)
+        compiling.finish()
+    compiled = pieces.read(f"{name}.bpf.o")
+    code = digest(compiled, emitted.header, host, driver.name)
+    taken = pieces.take(f"{name}.btf", compiled, setting.kernel.fingerprint)
+    with NOTHING if taken else toolchain.make_core_btf(tools, folder, name, setting.kernel.btf.data) as types:
         step("skeleton")
-        toolchain.make_skeleton(tools, folder, name)
+        if not pieces.take(f"{name}.skel.h", compiled):
+            toolchain.make_skeleton(tools, folder, name)
         step("link")
-        toolchain.link_host(tools, folder, name, setting.emitter.folder)
-        types.result()
+        if not pieces.take(f"{name}.so", pieces.read(f"{name}.skel.h"), code):
+            linking.link_host(tools, folder, name, templates, driver, code)
+        _look_back(emitted, pieces)
+        types.finish()
+    return code
 
 
-def _look_back(emitted: Emitted, folder: Path) -> None:
+def _look_back(emitted: Emitted, pieces: Pieces) -> None:
     """What the object tells: where its instructions come from, and what it costs. Raises SpecError where that is too much."""
     name = emitted.name
-    compiled = (folder / f"{name}.bpf.o").read_bytes()
+    compiled = pieces.read(f"{name}.bpf.o")
     programs, maps = linked.read(compiled, f"{name}.bpf.c"), budget.maps_of(compiled)
-    (folder / f"{name}.places.json").write_text(places_text(emitted.places, programs), encoding="utf-8")
+    pieces.write(f"{name}.places.json", places_text(emitted.places, programs))
     if problems := list(budget.over(emitted.limits, programs, maps)):
         raise SpecError(problems)
     emitted.manifest["budget"] = budget.as_data(programs, maps, emitted.limits)
 
 
-def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, setting: Setting) -> None:
+def _describe(emitted: Emitted, source: bytes, code: str, pieces: Pieces, setting: Setting) -> None:
     """The manifest, last: where it is, the artefact is whole."""
     manifest = emitted.manifest
     manifest["spec"] = {"file": manifest["file"], "sha256": hashlib.sha256(source).hexdigest()}
     del manifest["file"]
-    manifest["inputs"] = inputs
+    manifest["inputs"] = freshness.inputs_digest(source, setting.kernel.fingerprint, identity.tools_fingerprint())
+    manifest["code"] = code
     manifest["built"] |= {
         "kernel": setting.kernel.release,
         "machine": setting.kernel.machine,
@@ -116,8 +128,9 @@ def _describe(emitted: Emitted, source: bytes, inputs: str, folder: Path, settin
         **toolchain.versions(setting.tools),
     }
     files = freshness.artefact_files(emitted.name)
-    manifest["files"] = {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in files}
-    write_beside(folder / freshness.MANIFEST, freshness.sealed(manifest_text(manifest).encode()))
+    manifest["made_of"] = pieces.made_of
+    manifest["files"] = {f: hashlib.sha256(pieces.read(f)).hexdigest() for f in files}
+    write_beside(pieces.folder / freshness.MANIFEST, freshness.sealed(manifest_text(manifest).encode()))
 
 
 __all__ = ["Setting", "SpecError", "build_one", "read_and_check"]

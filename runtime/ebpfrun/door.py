@@ -46,7 +46,7 @@ class Driver:
         if abi != ABI:
             raise ArtefactError(f"{library}: has version {abi} of the driver's interface, this ebpfrun needs {ABI}; rebuild it")
         self.name = self._text(self.lib.er_name())
-        self.inputs = self._text(self.lib.er_inputs())
+        self.code = self._text(self.lib.er_code())
         self.libbpf = self._text(self.lib.er_libbpf())
         self.cpus: int = self.check(self.lib.er_cpus(), "counting this machine's CPUs")
 

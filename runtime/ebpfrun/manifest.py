@@ -172,7 +172,7 @@ class Manifest(NamedTuple):
     description: str
     spec_file: str
     spec_sha256: str
-    inputs: str
+    code: str
     built: dict[str, str]
     files: dict[str, str]
     ring: int
@@ -322,7 +322,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         description=n.text("description"),
         spec_file=spec.text("file"),
         spec_sha256=spec.text("sha256"),
-        inputs=n.text("inputs"),
+        code=n.text("code"),
         built=n.dictionary("built"),
         files=n.dictionary("files"),
         ring=n.maybe_number("ring") or 0,

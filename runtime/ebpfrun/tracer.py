@@ -344,7 +344,7 @@ def load_driver(m: Manifest) -> Driver:
         raise ArtefactError(f"{m.folder}: built for {m.built.get('machine')}, this machine is {machine}; rebuild it here")
     manifest.verify(m, (library, binding))
     driver = Driver(os.path.abspath(m.path(library)), m.path(binding))
-    if (driver.name, driver.inputs) != (m.name, m.inputs):
+    if (driver.name, driver.code) != (m.name, m.code):
         raise ArtefactError(f"{m.path(library)}: not of the same build as the manifest; {manifest.REBUILD}")
     return driver
 

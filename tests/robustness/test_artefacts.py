@@ -85,7 +85,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no schema": (lambda m: m.pop("schema"), "the key 'schema' is missing; rebuild"),
     "another architecture": (lambda m: m["built"].update(machine="s390x"), "built for s390x, this machine is "),
     "no architecture": (lambda m: m["built"].pop("machine"), "built for "),
-    "other inputs": (lambda m: m.update(inputs="0" * 64), "not of the same build as the manifest"),
+    "other code": (lambda m: m.update(code="0" * 64), "not of the same build as the manifest"),
     "another name": (lambda m: m.update(name="cull"), "cull.so: "),
     "a program too few": (lambda m: m.update(programs=[]), "there is no program 0"),
     "an unknown program": (lambda m: m["programs"][0].update(name="nothing"), "program nothing: "),

@@ -61,11 +61,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "getppid.skel.h").write_bytes(skeleton.stdout)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((TEMPLATES / "host.c.j2").read_text())
-    (folder / "getppid.host.c").write_text(template.render(name="getppid", inputs="handmade", config=True))
+    (folder / "getppid.host.c").write_text(template.render(name="getppid", config=True))
+    (folder / "code.c").write_text('__attribute__((visibility("hidden"))) const char host_code[] = "handmade";')
     flags = ("-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden", f"-I{TEMPLATES}", "-I.")
     run(CLANG, *flags, "-Wno-unused-parameter", "-c", "getppid.host.c", "-o", "host.o", cwd=folder)
     run(CLANG, *flags, "-r", "-nostdlib", *map(str, TEMPLATES.glob("*.c")), "-o", "driver.o", cwd=folder)
-    run(CLANG, "-shared", "-o", "getppid.so", "host.o", "driver.o", "-lbpf", cwd=folder)
+    run(CLANG, "-shared", "-o", "getppid.so", "host.o", "driver.o", "code.c", "-lbpf", cwd=folder)
     (folder / "getppid_cffi.py").write_text(binding((TEMPLATES / "driver.h").read_text(), RECORDS, "getppid_cffi"))
     return folder
 
@@ -102,7 +103,7 @@ def base(folder: Path) -> dict[str, Any]:
     fields = [("time", "timestamp", 8, 8), ("pid", "pid", 16, 4), ("number", "u32", 20, 4)]
     return {
         "schema": 1, "name": "getppid", "summary": "Calls of getppid.", "description": "",
-        "spec": {"file": "getppid.yaml", "sha256": hashlib.sha256(b"spec").hexdigest()}, "inputs": "handmade",
+        "spec": {"file": "getppid.yaml", "sha256": hashlib.sha256(b"spec").hexdigest()}, "code": "handmade",
         "built": {"ebpfgen": "0.1.0", "kernel": "6.1", "machine": _machine(), "clang": "19", "bpftool": "7.1.0"},
         "files": {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in ("getppid.so", "getppid_cffi.py")},
         "ring": 65536,

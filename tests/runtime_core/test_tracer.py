@@ -283,7 +283,7 @@ def test_a_map_that_is_not_there_is_a_driver_error(artefact: Make) -> None:
 
 def test_what_does_not_belong_together_is_refused(artefact: Make) -> None:
     with pytest.raises(ArtefactError, match="not of the same build"):
-        Tracer(str(artefact(one("on_getppid"), inputs="others"))).open()
+        Tracer(str(artefact(one("on_getppid"), code="others"))).open()
     with pytest.raises(ArtefactError, match="config has 64 bytes, the manifest's 0"):
         Tracer(str(artefact(one("on_getppid"), config=None))).open()
     with pytest.raises(ArtefactError, match="built for riscv64"):

@@ -101,7 +101,7 @@ def manifest(
         description="",
         spec_file="demo.yaml",
         spec_sha256="",
-        inputs="",
+        code="",
         built={},
         files={},
         ring=4096,

@@ -36,7 +36,7 @@ def built(folder: Path, name: str, text: bytes, kinds: tuple[str, ...] = ("trace
     program = {"name": "p", "section": "", "target": {}, "file": "", "line": 1, "text": ""}
     manifest = {
         "schema": 1, "name": name, "summary": "built summary", "description": "",
-        "spec": {"file": f"{name}.yaml", "sha256": hashlib.sha256(text).hexdigest()}, "inputs": "", "built": {},
+        "spec": {"file": f"{name}.yaml", "sha256": hashlib.sha256(text).hexdigest()}, "code": "", "built": {},
         "files": {f"{name}.so": ""}, "ring": 0, "config": None, "filters": [], "params": [], "events": [], "metrics": [],
         "maps": [], "programs": [{**program, "kind": kind} for kind in kinds], "attach": [], "left_out": [],
         "counters": [], "tables": {},

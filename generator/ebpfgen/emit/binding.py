@@ -9,6 +9,13 @@ from __future__ import annotations
 import io
 
 
+def version() -> str:
+    """Of what makes bindings."""
+    import _cffi_backend
+
+    return str(_cffi_backend.__version__)
+
+
 def binding(driver_header: str, records_cdef: str, module_name: str) -> str:
     """The module's text; it holds ``ffi``, with the driver's functions and the structs of ``records_cdef`` declared."""
     import cffi

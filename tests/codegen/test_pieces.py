@@ -1,0 +1,121 @@
+"""What a build takes over from the last one, and which tools it starts for the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ebpfgen import linking, pipeline, processes, toolchain
+
+SPEC = """\
+ebpfgen: 1
+name: mine
+summary: What a build makes of it.
+params:
+  least: {type: i32, default: 3, help: the least option}
+metrics:
+  calls: {kind: counter, unit: calls, help: calls of prctl}
+probes:
+  - on: tracepoint:syscalls:sys_enter_prctl
+    where: args.option > $least
+    do: [{count: calls}]
+"""
+BPF = ["clang-19 -target", "bpftool gen min_core_btf", "bpftool gen skeleton"]
+LINK = ["as .data.s", "ld -shared"]
+
+
+class Build:
+    """Builds one spec again and again. ``started``: the tools of the last build; ``files``: what it left."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.started = folder, list[str]()
+        real = processes.Running.__init__
+
+        def noting(running: processes.Running, command: list[str], cwd: Path | None = None) -> None:
+            words = [Path(command[0]).name, *command[1:]]
+            self.started.append(" ".join(words[: 3 if words[0] == "bpftool" else 2]))
+            real(running, command, cwd)
+
+        monkeypatch.setattr(processes.Running, "__init__", noting)
+
+    def __call__(self, text: str, anew: bool = False) -> list[str]:
+        spec = self.folder / "mine.yaml"
+        spec.write_text(text)
+        self.started.clear()
+        pipeline.build_one(spec, self.folder / "out", anew=anew)
+        return self.started
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (self.folder / "out/mine").iterdir()}
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.files["manifest.json"])
+        return found
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    toolchain.versions.cache_clear()
+    made = Build(tmp_path, monkeypatch)
+    made(SPEC)
+    return made
+
+
+def test_the_first_build_makes_everything(build: Build) -> None:
+    assert build(SPEC, anew=True) == [*BPF, *LINK]  # the driver and the skeleton's code are those of the build before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SPEC + "# a comment\n",
+        "# a comment\n" + SPEC.replace("probes:", "probes:  # and another"),
+        SPEC.replace("the least option", "the least option that counts"),
+        SPEC.replace("default: 3", "default: 4"),
+    ],
+)
+def test_what_does_not_change_the_c_compiles_nothing(build: Build, text: str) -> None:
+    before, digest = build.files, build.manifest["spec"]["sha256"]
+    moved = text.startswith("#")  # the C says at which line of the spec a program is
+    assert build(text) == ([*BPF, *LINK] if moved else [])
+    assert build.manifest["spec"]["sha256"] != digest
+    changed = {name for name, data in build.files.items() if before[name] != data}
+    assert moved or changed == {"manifest.json"}
+
+
+def test_a_program_that_changed_is_compiled_and_linked(build: Build) -> None:
+    assert build(SPEC.replace("> $least", ">= $least")) == [*BPF, *LINK]
+
+
+def test_a_new_map_changes_the_skeleton(build: Build) -> None:
+    text = SPEC.replace("probes:", "  more: {kind: gauge, unit: calls, help: the last option}\nprobes:")
+    text = text.replace("do: [{count: calls}]", "do: [{count: calls}, {set: more, to: (i64)args.option}]")
+    assert build(text) == [*BPF, "clang-19 -O1", *LINK]
+
+
+@pytest.mark.parametrize("file", ["mine.bpf.o", "mine.skel.h", "mine.so", "mine_cffi.py", "mine.btf"])
+def test_a_file_that_is_not_as_it_was_is_made_anew(build: Build, file: str) -> None:
+    before = build.files
+    (build.folder / "out/mine" / file).write_bytes(before[file][:-1] + b"?")
+    build(SPEC)
+    assert build.files == before
+
+
+def test_anew_is_the_same(build: Build) -> None:
+    build(SPEC + "# a comment\n")
+    before = build.files
+    build(SPEC + "# a comment\n", anew=True)
+    assert build.files == before
+
+
+def test_the_oldest_of_the_cache_go(build: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(linking, "MOST_KEPT", 1)
+    for name in ("first", "second"):
+        build(SPEC.replace("  calls:", f"  {name}:").replace("count: calls", f"count: {name}"))
+    assert len(list((tmp_path / "cache/ebpfgen").glob("host-*.o"))) == 2

@@ -89,7 +89,7 @@ class HostSource:
         try:
             return sorted((tracefs / "available_events").read_text().split())
         except OSError as error:
-            raise _no_tracefs(error) from None
+            raise _no_tracefs(error, self._root) from None
 
     def format(self, category: str, name: str) -> str | None:
         if not _WORD.fullmatch(category) or not name or "/" in name or f"{category}:{name}" not in self._event_set:
@@ -99,7 +99,7 @@ class HostSource:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _no_tracefs(error) from None
+            raise _no_tracefs(error, self._root) from None
 
     @cached_property
     def _event_set(self) -> frozenset[str]:
@@ -173,7 +173,7 @@ class HostSource:
         if self._root == Path("/") and places[0].is_dir() and os.geteuid() == 0 and _mount_tracefs(places[0]):
             print(f"ebpfgen: mounted tracefs at {places[0]}, to see the kernel's tracepoints", file=sys.stderr)
             return places[0]
-        raise _no_tracefs(None)
+        raise _no_tracefs(None, self._root)
 
 
 def _is_tracefs(place: Path) -> bool:
@@ -197,9 +197,19 @@ def _no_btf(release: str, error: OSError) -> MachineError:
     )
 
 
-def _no_tracefs(error: OSError | None) -> MachineError:
+def _no_tracefs(error: OSError | None, root: Path) -> MachineError:
     why = f"{error.filename}: {error.strerror}" if error else "tracefs is not mounted, or not to be seen by this user"
+    way = "as root: mount -t tracefs tracefs /sys/kernel/tracing, or "
+    if error and error.errno == errno.EPERM and _locked_down(root):
+        why, way = f"{why}, even for root: the kernel is locked down for confidentiality", ""
     return MachineError(
-        f"the kernel's tracepoints can't be seen: {why}; as root: mount -t tracefs tracefs /sys/kernel/tracing, "
-        "or name a captured description (--kernel FILE, made by 'ebpfgen kernel capture FILE')"
+        f"the kernel's tracepoints can't be seen: {why}; {way}name a captured description "
+        "(--kernel FILE, made by 'ebpfgen kernel capture FILE')"
     )
+
+
+def _locked_down(root: Path) -> bool:
+    try:
+        return "[confidentiality]" in (root / "sys/kernel/security/lockdown").read_text()
+    except OSError:
+        return False

@@ -382,11 +382,17 @@ def explain(manifest: Manifest, program: Program, error: DriverError) -> Refusal
 
 def _of_kind(program: Program, error: DriverError) -> str:
     """What an error means for the kind of attach point, "" when nothing special."""
+    from . import policy
+
+    if forbidden := policy.locked_down(error) or policy.memory_limited(error):
+        return forbidden
     if program.kind in _KPROBES and error.errno == errno.ENOENT:
         return _why_not_function(program.target["function"])
     if "failed to find kernel BTF type ID" in error.log:
         what = {"tp_btf": "tracepoint", "iter": "iterator", "lsm": "security hook"}.get(program.kind, "function")
         return f"this kernel has no {what} of that name in its BTF"
+    if program.kind in _TRAMPOLINES and re.search(r"The address of function \w+ cannot be found", error.log):
+        return "this kernel has no code of that function: it was inlined wherever it is called"
     if program.kind == "raw_tracepoint" and error.errno == errno.ENOENT:
         return "this kernel has no such tracepoint"
     if program.kind == "tracepoint" and error.errno == errno.EACCES and not verdict.is_verdict(error.log):
@@ -427,16 +433,24 @@ def _no_way(attach: Attach, reasons: tuple[Reason, ...], manifest: Manifest, log
         more += f"\nall of the kernel's words: {f'in {log}' if log else '--verifier-log FILE'}"
     if len(reasons) == 1 and reasons[0].place:
         return f"{reasons[0].place}: probe {attach.probe}: {reasons[0].why}{more}"
-    tried = [f"{r.program.text}: {r.why}" for r in reasons]
+    texts: dict[str, list[str]] = {}
+    for r in reasons:
+        texts.setdefault(r.why, []).append(r.program.text)
+    tried = [f"{', '.join(points)}: {why}" for why, points in texts.items()]
     tried += [f"{o.text}, left out when built: {o.why}" for o in manifest.left_out if o.probe == attach.probe]
-    what = "can't be attached here" if len(tried) == 1 else "none of its attach points can be attached here"
+    alone = len(reasons) == len(tried) == 1
+    what = "can't be attached here" if alone else "none of its attach points can be attached here"
     hint = _hint(reasons)
     first = reasons[0].program
     return f"{first.file}:{first.line}: {attach.probe}: {what}: {'; '.join(tried)}{f' (hint: {hint})' if hint else ''}{more}"
 
 
 def _hint(reasons: tuple[Reason, ...]) -> str:
-    """A tracepoint of this kernel that sees what the functions tried would have seen, where the names tell."""
+    """What does work here: a tracepoint that sees what the functions tried would have seen, where the names tell."""
+    from . import policy
+
+    if policy.lockdown() == "confidentiality":
+        return policy.WAY_OUT
     functions = [str(r.program.target["function"]) for r in reasons if "function" in r.program.target]
     if not functions or not os.path.isdir(f"{TRACING}/events"):
         return ""

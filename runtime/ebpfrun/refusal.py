@@ -17,7 +17,6 @@ from .places import Places
 
 REFUSES = "the kernel refuses this program"
 _LOCKDOWN = "/sys/kernel/security/lockdown"
-_READS = ("bpf_probe_read_kernel", "bpf_probe_read_kernel_str", "bpf_probe_read", "bpf_probe_read_str")
 
 
 class Refusal(NamedTuple):
@@ -40,24 +39,16 @@ def of_verifier(m: Manifest, program: Program, log: str) -> Refusal:
     told = report.line if report and said.instruction == (said.path[-1] if said.path else None) else 0
     place = places.of(program, path, told) if own else None
     meant = meanings.meaning(said.said, report.reason if report else "")
-    change = _locked_down(said.said) or meant.change
     source = (places.source(place.c_line) if place else "") or said.source
     shown = [f"{m.name}.bpf.c:{place.c_line}: {source}" if place else source if own else ""]
     shown += [said.code if own else "", *said.said, report.reason if report else ""]
-    more = [*(f"  {line}" for line in shown if line), f"to change: {change}" if change else ""]
+    more = [*(f"  {line}" for line in shown if line), f"to change: {meant.change}" if meant.change else ""]
     at = f"{program.file}:{place.line}:{place.column}" if place else f"{program.file}:{program.line}"
     return Refusal(f"{REFUSES}: {meant.what}", at, tuple(line for line in more if line))
 
 
-def _locked_down(said: tuple[str, ...]) -> str:
-    """A way out where it is not the program but a setting of the machine that takes a function away."""
-    if not any(f" {name}#" in line for line in said for name in _READS) or lockdown() != "confidentiality":
-        return ""
-    return f"this kernel is locked down and lets no program read its memory ({_LOCKDOWN}: confidentiality); start it without that"
-
-
 def lockdown() -> str:
-    """"none", "integrity" or "confidentiality"; "" where the kernel has no lockdown, or does not tell."""
+    """ "none", "integrity" or "confidentiality"; "" where the kernel has no lockdown, or does not tell."""
     try:
         with open(_LOCKDOWN) as file:
             return file.read().partition("[")[2].partition("]")[0]

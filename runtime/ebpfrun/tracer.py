@@ -378,8 +378,10 @@ def _culprit(programs: list[Program], error: DriverError) -> Program:
         if named and program.name == named[1]:
             return program
     if made := re.search(r"map '(\w+)': failed to create: ([^(]+)", error.log):
-        text = f"{programs[0].file}: {made[1]}: the kernel can't make this map: {made[2]}{_too_large(error)}"
-        raise MachineError(text) from error
+        from . import policy
+
+        why = policy.memory_limited(error) or f"{made[2]}{_too_large(error)}"
+        raise MachineError(f"{programs[0].file}: {made[1]}: the kernel can't make this map: {why}") from error
     if not os.path.exists(_BTF):
         raise MachineError(f"this kernel does not tell its types: no {_BTF} (CONFIG_DEBUG_INFO_BTF)") from error
     raise error

@@ -38,7 +38,8 @@ TABLE = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The whole lab belongs to the whole of the tests, as their end, or to whoever names its file."""
+    """The whole lab belongs to the whole of the tests, as their end, or to whoever names its file. In a guest, what can't be
+    undone comes last."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword and not config.option.markexpr
     named = any("test_guests" in argument for argument in config.invocation_params.args)
     guests = [item for item in items if item.get_closest_marker("lab")]
@@ -46,6 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if guests and (LAB or not (whole or named)):
         config.hook.pytest_deselected(items=guests)
         guests = []
+    others.sort(key=lambda item: item.get_closest_marker("forever") is not None)
     items[:] = [*others, *guests]
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from ebpfrun import policy
 from ebpfrun.names import error as error_name
 
 from . import btf_ids, calls
@@ -82,7 +83,7 @@ def _lockdown() -> Check:
         return Check(KERNEL, "lockdown", "unknown", f"{SECURITY}/lockdown: {error.strerror}")
     if mode == "confidentiality":
         why = "confidentiality: programs may not read kernel memory"
-        return Check(KERNEL, "lockdown", "no", why, "boot with lockdown=integrity, or without Secure Boot", RUN)
+        return Check(KERNEL, "lockdown", "no", why, policy.WAY_OUT, RUN)
     return Check(KERNEL, "lockdown", "ok", mode)
 
 

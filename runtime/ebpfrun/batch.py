@@ -123,6 +123,11 @@ class Batch:
         """The events' marks as an array: ``1 << 2k`` truncated, ``2 << 2k`` unreadable, k being the field's mark."""
         return self._array(self._event(event), _MARKS)
 
+    def strided(self, event: str) -> tuple[Any, int, int]:
+        """Memory in which the event's records lie at equal distances, where the first begins, and the distance."""
+        found = self._event(event)
+        return self._strided(found, self.counts.get(found.id, 0))
+
     def values(self, event: str, field: str, rows: Sequence[int]) -> list[bytes]:
         """The field's bytes in these of the event's rows, as the kernel wrote them."""
         found = self._event(event)

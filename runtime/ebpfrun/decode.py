@@ -23,7 +23,7 @@ from .manifest import REBUILD, WEIGHT, Event, Manifest, Slot
 TRUNCATED = 1
 UNREADABLE = 2
 
-_CODES = {
+CODES = {
     "u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i16": "h", "i32": "i", "i64": "q", "bool": "?",
     "hex": "Q", "timestamp": "Q", "duration": "Q", "bytes": "Q", "pid": "I", "tid": "I", "uid": "I", "gid": "I", "cpu": "I",
     "port": "H", "errno": "i", "result": "q", "signal": "i", "syscall": "q", "enum": "q", "flags": "Q", "dev_t": "I",
@@ -165,7 +165,7 @@ def _layout(fields: Sequence[Slot], size: int, lead: str) -> str:
     parts = ["=", lead]
     position = struct.calcsize("=" + lead)
     for slot in fields:
-        code = f"{slot.size}s" if word(slot.type) in _BLOBS else _CODES.get(word(slot.type), "")
+        code = f"{slot.size}s" if word(slot.type) in _BLOBS else CODES.get(word(slot.type), "")
         if not code or struct.calcsize("=" + code) != slot.size or slot.offset < position:
             raise ArtefactError(
                 f"manifest: field {slot.name}: no {slot.type} of {slot.size} bytes can stand at offset {slot.offset}; {REBUILD}"
@@ -214,7 +214,7 @@ def encoder(type: str, size: int, offset: int) -> Callable[[Any], bytes]:
             return bytes
         case "timestamp":
             return lambda value: (value - offset).to_bytes(size, sys.byteorder)
-    layout = struct.Struct("=" + _CODES[word(type)])
+    layout = struct.Struct("=" + CODES[word(type)])
     return layout.pack
 
 
@@ -224,9 +224,9 @@ def _argv(strings: Sequence[str], size: int) -> bytes:
 
 
 def numpy_kind(type: str) -> str:
-    """numpy's name for what :data:`_CODES` calls ``type``; "" for what is no number. A ``duration`` is a timedelta; a
+    """numpy's name for what :data:`CODES` calls ``type``; "" for what is no number. A ``duration`` is a timedelta; a
     ``timestamp`` is still the kernel's own number."""
     if word(type) == "duration":
         return "m8[ns]"
-    code = _CODES.get(word(type), "")
+    code = CODES.get(word(type), "")
     return f"{'u' if code.isupper() else 'i'}{struct.calcsize('=' + code)}" if code and code != "?" else code

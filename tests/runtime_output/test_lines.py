@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ebpfrun import door
-from ebpfrun.decode import _CODES
+from ebpfrun.decode import CODES
 from ebpfrun.errors import DriverError
 from ebpfrun.lines import Cells, DriverLines, Format, Json, PythonLines, Words, lines
 from ebpfrun.manifest import Event, Slot
@@ -24,7 +24,7 @@ from .conftest import TABLES, Library, manifest, put
 FORMATS: tuple[type[Format], ...] = (Json, Cells, Words)
 OFFSET = 10**18
 TYPES = (
-    *(t for t in _CODES if t not in ("enum", "flags")), "enum:color", "flags:open", "flags:clone", "flags:mmap", "ip", "mac",
+    *(t for t in CODES if t not in ("enum", "flags")), "enum:color", "flags:open", "flags:clone", "flags:mmap", "ip", "mac",
     "comm", "string(3)", "string(16)", "string(41)", "argv(5)", "argv(24)",
 )  # fmt: skip
 NAMES = Names(TABLES | {"enum:color": {0: "RED", 7: 'hostile ", \\ \n', 2**63 - 1: "a,b"}})
@@ -32,7 +32,7 @@ SIZES = {"comm": 16, "ip": 16, "mac": 6}
 
 
 def code_of(type: str) -> str:
-    return _CODES[type.partition(":")[0]]
+    return CODES[type.partition(":")[0]]
 
 
 def size_of(type: str) -> int:

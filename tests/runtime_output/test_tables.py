@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -14,17 +15,22 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
 
+from ebpfrun import door
+from ebpfrun.decode import word
 from ebpfrun.errors import MachineError, UsageError
-from ebpfrun.manifest import Manifest
+from ebpfrun.manifest import Event, Manifest
 from ebpfrun.metrics import Metrics
 from ebpfrun.names import Names
 from ebpfrun.records import Records
+from ebpfrun.render import plain
 from ebpfrun.sinks import Context, Sink, SinkError, open_sink
 from ebpfrun.sinks.conformance import batch, context, names
+from ebpfrun.sinks.sqlite import _Rows
 
-from .conftest import LATENCY, OPEN, OPENS, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
-from .test_lines import lay_out
+from .conftest import LATENCY, OPEN, OPENS, Library, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
+from .test_lines import NAMES, batches, lay_out
 
 SINKS = ("parquet:{}/", "arrow:{}/", "sqlite:{}/out.db", "duckdb:{}/out.duckdb")
 BOTH = manifest(metrics=[LATENCY, OPENS])
@@ -231,3 +237,33 @@ def rows_on(folder: Path) -> int:
     return total
 
 
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@settings(max_examples=100, deadline=None)
+@given(made=batches())
+def test_rows_of_sqlite_are_those_of_the_decoder(fast: bool, driver: Library, made: tuple[list[Event], bytes]) -> None:
+    events, data = made
+    given_ = Records(manifest(events), OFFSET, NAMES).batch(data)
+    if fast:
+        given_._records = Records(manifest(events), OFFSET, NAMES, door.DriverLoops(driver, {}))
+    for event in events:
+        if given_.counts.get(event.id) and event.fields:
+            runs = [run for run in given_.runs if run.event is event]
+            columns = [[v for run in runs for v in run.columns[i]] for i in range(len(event.fields))]
+            wanted = [[stored(slot.type, v) for v in column] for slot, column in zip(event.fields, columns, strict=True)]
+            found = list(zip(*_Rows(event, NAMES).of(given_), strict=True))[: len(wanted)]
+            assert list(map(list, found)) == wanted
+
+
+def stored(type: str, value: Any) -> Any:
+    """The offset of times is added by SQLite."""
+    match word(type):
+        case "timestamp":
+            return value - OFFSET
+        case "u64" | "bytes" | "duration":
+            return value if value < 2**63 else value - 2**64
+        case "argv":
+            return json.dumps(value, ensure_ascii=False)
+    name = plain(type, NAMES)
+    return value if name is None else name(value)

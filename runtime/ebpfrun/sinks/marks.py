@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from ebpfrun.decode import TRUNCATED, UNREADABLE, Run, marked
+from ebpfrun.decode import TRUNCATED, UNREADABLE, marked
+from ebpfrun.manifest import Event
 
 RESERVED = ("truncated", "unreadable")
 
 
-def marked_fields(run: Run) -> list[Iterable[str | None]]:
-    """Of each row; None where there is none."""
+def marked_fields(event: Event, of_rows: Sequence[int]) -> list[Iterable[str | None]]:
+    """Of each row's marks; None where there is none."""
 
     def column(which: int) -> Iterable[str | None]:
-        return (" ".join(marked(run.event, marks, which)) or None if marks else None for marks in run.marks)
+        return (" ".join(marked(event, marks, which)) or None if marks else None for marks in of_rows)
 
     return [column(TRUNCATED), column(UNREADABLE)]

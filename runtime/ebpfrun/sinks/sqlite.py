@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import errno
 import json
+import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ebpfrun import extras
 from ebpfrun.batch import Batch
-from ebpfrun.decode import Run, word
+from ebpfrun.decode import CODES, strings, text, word
 from ebpfrun.errors import UsageError
 from ebpfrun.lines import can_be_marked
 from ebpfrun.manifest import Event, Metric, Slot
 from ebpfrun.metrics import Reading, bounds
-from ebpfrun.names import Names
+from ebpfrun.names import Memo, Names
 from ebpfrun.render import plain
 
 from . import tables
@@ -28,9 +29,10 @@ from .base import STDOUT, Context, SinkError
 from .marks import RESERVED, marked_fields
 from .words import Words
 
-_WIDE = frozenset(("u64", "bytes", "duration"))
-"""Types of numbers that may not fit into 63 bits."""
+_AS_IT_IS = frozenset(("timestamp", "u64", "bytes", "duration"))
+"""Types whose 64 bits are stored as they are."""
 _HALF = 1 << 63
+_MARKS = Slot("marks", "u32", 4, 4)
 
 
 class Sqlite:
@@ -41,9 +43,7 @@ class Sqlite:
         self._words = words
         self._names = context.names
         self._inserts: dict[str, str] = {}
-        self._converters = {
-            event.id: [_converter(s.type, self._names) for s in event.fields] for event in context.manifest.events
-        }
+        self._rows = {event.name: _Rows(event, self._names) for event in context.manifest.events}
         self._uncommitted: Counter[int] = Counter()
         self._db: Any = None
         self._guarded(lambda: self._open(context))
@@ -55,6 +55,7 @@ class Sqlite:
             self._db.execute(f"pragma {pragma}")
         for event in context.manifest.events:
             self._table(event.name, _event_columns(event), {s.name: s.type for s in event.fields})
+            self._inserts[event.name] = ""  # the offset of its times is known with the first batch
         for metric in context.manifest.metrics:
             self._table(tables.metric_table(metric), _metric_columns(metric), {"time": "timestamp"})
 
@@ -75,8 +76,10 @@ class Sqlite:
     def _write(self, batch: Batch) -> None:
         if not self._db.in_transaction:
             self._db.execute("begin")
-        for run in batch.runs:
-            self._insert(run.event.name, self._rows(run))
+        for event in batch.events:
+            if not self._inserts[event]:
+                self._inserts[event] = self._rows[event].insert(batch.records.offset)
+            self._insert(event, self._rows[event].of(batch))
         for reading in batch.readings:
             self._insert(tables.metric_table(reading.metric), self._metric_rows(reading))
         self._uncommitted.update(batch.counts)
@@ -84,18 +87,9 @@ class Sqlite:
     def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._db.executemany(self._inserts[table], rows)
 
-    def _rows(self, run: Run) -> Iterable[tuple[Any, ...]]:
-        columns: list[Iterable[Any]] = [
-            column if convert is None else map(convert, column)
-            for convert, column in zip(self._converters[run.event.id], run.columns, strict=True)
-        ]
-        if can_be_marked(run.event):
-            columns += marked_fields(run)
-        return zip(*columns, strict=True)
-
     def _metric_rows(self, reading: Reading) -> Iterable[tuple[Any, ...]]:
         metric = reading.metric
-        converters = [_converter(slot.type, self._names) or _same for slot in (metric.key.fields if metric.key else ())]
+        converters = [_label(slot.type, self._names) for slot in (metric.key.fields if metric.key else ())]
         for sample in reading.samples:
             labels = [convert(value) for convert, value in zip(converters, sample.labels, strict=True)]
             head = (reading.time, reading.seconds, *labels)
@@ -141,20 +135,74 @@ class Sqlite:
             raise
 
 
-def _same(value: Any) -> Any:
-    return value
+class _Rows:
+    """Rows of one event straight from its records: no value is touched that SQLite takes as it is."""
+
+    def __init__(self, event: Event, names: Names) -> None:
+        self._event = event
+        self._marked = can_be_marked(event)
+        wanted = (*event.fields, _MARKS) if self._marked else event.fields
+        slots = sorted(wanted, key=lambda slot: slot.offset)
+        self._order = [slots.index(slot) for slot in wanted]
+        self._converters = [_converter(slot.type, names) for slot in event.fields]
+        self._layout = _layout(slots)
+
+    def insert(self, offset: int) -> str:
+        values = [f"? + {offset}" if word(slot.type) == "timestamp" else "?" for slot in self._event.fields]
+        values += ["?"] * (2 if self._marked else 0)
+        return f"insert into {_quoted(self._event.name)} values ({', '.join(values)})"
+
+    def of(self, batch: Batch) -> Iterable[tuple[Any, ...]]:
+        memory, start, step = batch.strided(self._event.name)
+        rest = step - start - struct.calcsize("=" + self._layout)
+        rows = struct.Struct(f"={start}x{self._layout}{rest}x").iter_unpack(
+            memoryview(memory)[: batch.counts[self._event.id] * step]
+        )
+        if not self._marked and not any(self._converters) and self._order == sorted(self._order):
+            return rows
+        columns = list(zip(*rows, strict=True))
+        ordered = [columns[i] for i in self._order]
+        marks = ordered.pop() if self._marked else None
+        found: list[Iterable[Any]] = [
+            column if convert is None else map(convert, column) for convert, column in zip(self._converters, ordered, strict=True)
+        ]
+        if marks is not None:
+            found += marked_fields(self._event, marks)
+        return zip(*found, strict=True)
+
+
+def _layout(slots: Sequence[Slot]) -> str:
+    """The struct module's format of a record up to its last field."""
+    parts, position = [], 0
+    for slot in slots:
+        code = "q" if slot.type in _AS_IT_IS else CODES.get(word(slot.type), f"{slot.size}s")
+        parts.append(f"{slot.offset - position}x{code}")
+        position = slot.offset + slot.size
+    return "".join(parts)
 
 
 def _converter(type: str, names: Names) -> Callable[[Any], Any] | None:
-    """What turns a value into what SQLite stores of it; None where it is that already."""
+    """What turns a value as the struct module gives it into what SQLite stores; None where it is that already."""
     match word(type):
-        case "timestamp" | "bool":
+        case "bool":
             return None
+        case "comm":
+            return Memo(text).__getitem__
+        case "string":
+            return text
         case "argv":
-            return lambda words: json.dumps(words, ensure_ascii=False)
-    if word(type) in _WIDE:
+            return lambda raw: json.dumps(strings(raw), ensure_ascii=False)
+    name = None if type in _AS_IT_IS else plain(type, names)
+    return None if name is None else Memo(name).__getitem__
+
+
+def _label(type: str, names: Names) -> Callable[[Any], Any]:
+    """The same for a label's decoded value."""
+    if word(type) == "argv":
+        return lambda words: json.dumps(words, ensure_ascii=False)
+    if type in _AS_IT_IS:
         return _signed
-    return plain(type, names)
+    return plain(type, names) or (lambda value: value)
 
 
 def _signed(value: int) -> int:

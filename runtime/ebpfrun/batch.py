@@ -119,6 +119,21 @@ class Batch:
         """The event's fields as numpy arrays."""
         return Columns(self, self._event(event))
 
+    def to_arrow(self, event: str) -> Any:
+        """The events of one type as a pyarrow.Table, typed as docs/sinks.md says. It has memory of its own."""
+        from . import arrow
+
+        return arrow.library().Table.from_batches([arrow.record_batch(self, self._event(event))])
+
+    def to_pandas(self, event: str) -> Any:
+        """The same as a pandas.DataFrame."""
+        extras.need("pandas", "pandas", "data frames of pandas")
+        return self.to_arrow(event).to_pandas()
+
+    def to_polars(self, event: str) -> Any:
+        """The same as a polars.DataFrame."""
+        return extras.need("polars", "polars", "data frames of polars").from_arrow(self.to_arrow(event))
+
     def marks(self, event: str) -> Any:
         """The events' marks as an array: ``1 << 2k`` truncated, ``2 << 2k`` unreadable, k being the field's mark."""
         return self._array(self._event(event), _MARKS)

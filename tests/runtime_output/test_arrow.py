@@ -88,9 +88,15 @@ def test_a_column_that_is_ours() -> None:
 
 def test_times_are_times() -> None:
     batch = Records(manifest(), 10**18).batch(open_record(time=1500, latency=2500))
-    (row,) = arrow.record_batch(batch, manifest().events[0]).select(["time", "latency"]).to_pandas().to_dict("records")
+    (row,) = batch.to_pandas("open").to_dict("records")
     assert (row["time"].isoformat(), row["latency"].value) == ("2001-09-09T01:46:40.000001500+00:00", 2500)
     assert datetime.timedelta(microseconds=2) < row["latency"]
+    table = batch.to_arrow("open")
+    frame = batch.to_polars("open")
+    batch.release()
+    assert table.column("comm").to_pylist() == frame["comm"].to_list() == ["cat"]
+    assert str(frame.schema["time"]) == "Datetime(time_unit='ns', time_zone='UTC')"
+    assert str(frame.schema["latency"]) == "Duration(time_unit='ns')"
 
 
 def metrics() -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,9 +15,14 @@ from .cli import say
 from .problems import EXIT_MACHINE, EXIT_SPEC, EbpfgenError, MachineError, SpecError, UsageError
 
 if TYPE_CHECKING:
+    from .ir import CheckedSpec
     from .kernel import Kernel
+    from .portability.survey import Named
+    from .problems import Problem
     from .progress import Progress
 
+RUNNING = "running"
+"""What --kernel calls this kernel."""
 EPILOG = """exit status: 0 done; 1 a spec is wrong; 2 the command line is wrong; 3 this machine can't (a tool, the kernel,
 a privilege or room on the disk is missing); 70 a mistake in ebpfgen itself"""
 
@@ -64,11 +70,20 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    check = commands.add_parser(
-        "check", help="find every mistake in specs", description="Checks specs against a kernel; builds nothing."
-    )
+    words = """Checks specs against this kernel; builds nothing. With --kernel, against that one instead, and prints a table that
+    says what artefacts built for the first kernel do on each kernel named: spec line × kernel. Exits with 1 unless every spec
+    runs on every kernel named."""
+    check = commands.add_parser("check", help="find every mistake in specs, and the kernels they run on", description=words)
     check.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a spec, or a folder of specs")
-    check.add_argument("--kernel", type=Path, metavar="FILE", help="a kernel description (default: this kernel)")
+    check.add_argument(
+        "--kernel",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a kernel description, or 'running' for this kernel; may be given again",
+    )
+    check.add_argument("--verbose", action="store_true", help="every line of the specs in the table, not only those that differ")
     check.add_argument("--format", choices=("text", "json"), default="text", help="how to print what was found")
     check.set_defaults(run=_check)
 
@@ -83,6 +98,14 @@ def _kernel(file: Path | None) -> Kernel:
     from . import kernel
 
     return kernel.from_file(file) if file else kernel.running()
+
+
+def _built_for(file: Path | None) -> Kernel:
+    kernel = _kernel(file)
+    if kernel.machine != (here := os.uname().machine):
+        what = f"{file}: a kernel of {kernel.machine}"
+        raise MachineError(f"{what}: artefacts are built on the architecture that they are for, this is {here}")
+    return kernel
 
 
 def _fingerprint(file: Path | None) -> str:
@@ -132,7 +155,7 @@ def _build(args: argparse.Namespace) -> int:
     failures: dict[Path, EbpfgenError] = {}
     if stale:
         with _progress(len(stale), args.quiet) as progress:
-            failures = builds.build(stale, args.out, _kernel(args.kernel), args.jobs, progress, anew=args.force)
+            failures = builds.build(stale, args.out, _built_for(args.kernel), args.jobs, progress, anew=args.force)
     _tell(failures.values())
     if failures and len(specs) > 1 and not args.quiet:
         say(f"not built: {', '.join(map(str, failures))}")
@@ -156,34 +179,75 @@ def _tell(errors: Iterable[EbpfgenError]) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
+    specs = _specs(args.paths)
+    kernels = _named_kernels(args.kernel)
+    kernel = kernels[0].kernel if kernels else _kernel(None)
+    checked, problems, others = _checked(specs, kernel)
+    _tell(others)
+    if args.format == "text":
+        _tell_matches(checked, kernel)
+    if not kernels:
+        _print_problems(problems, args.format)
+        return EXIT_MACHINE if others else EXIT_SPEC if problems else 0
+    from .portability import as_data, survey, table
+
+    surveys = [survey.survey(one, kernel, kernels) for one in checked]
+    if args.format == "json":
+        found = as_data.as_data(surveys, kernels) | {"problems": [p.as_dict() for p in problems]}
+        print(json.dumps(found, indent=1))
+    else:
+        _print_problems(problems, args.format)
+        if surveys:
+            print("\n".join(table.render(surveys, kernels, args.verbose)))
+    runs = all(outcome.runs for one in surveys for outcome in one.outcomes)
+    return EXIT_MACHINE if others else 0 if runs and not problems else EXIT_SPEC
+
+
+def _checked(specs: Sequence[Path], kernel: Kernel) -> tuple[list[CheckedSpec], list[Problem], list[MachineError]]:
+    """The specs that are right, what is wrong with the others, and which could not be read."""
     from .pipeline import read_and_check
 
-    specs, kernel = _specs(args.paths), _kernel(args.kernel)
-    problems, others, matched = [], [], list[str]()
+    checked, problems, others = [], [], []
     for spec in specs:
         try:
-            _, checked = read_and_check(spec, kernel)
-            matched += [
-                f"{p.at.mark.file}:{p.at.mark.line}: {p.text} matches {len(p.matches)}" for p in checked.programs if p.matches
-            ]
+            checked.append(read_and_check(spec, kernel)[1])
         except SpecError as e:
             problems += e.problems
         except MachineError as e:
             others.append(e)
-    _tell(others)
-    if args.format == "json":
-        import json
+    return checked, problems, others
 
+
+def _tell_matches(checked: Sequence[CheckedSpec], kernel: Kernel) -> None:
+    """How many each wildcard matches."""
+    programs = [program for one in checked for program in one.programs if program.matches]
+    lines = [f"{p.at.mark.file}:{p.at.mark.line}: {p.text} matches {len(p.matches)}" for p in programs]
+    for line in dict.fromkeys(lines):
+        say(f"{line} of Linux {kernel.release}")
+
+
+def _print_problems(problems: Sequence[Problem], form: str) -> None:
+    if form == "json":
         print(json.dumps([p.as_dict() for p in problems], indent=1))  # ASCII: names of files may be any bytes
-    else:
-        for line in dict.fromkeys(matched):
-            say(f"{line} of Linux {kernel.release}")
-        for problem in problems:
-            say(str(problem))
-        if problems:
-            files = len({p.mark.file for p in problems})
-            say(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {files} file{'s' * (files > 1)}")
-    return EXIT_MACHINE if others else EXIT_SPEC if problems else 0
+        return
+    for problem in problems:
+        say(str(problem))
+    if problems:
+        files = len({p.mark.file for p in problems})
+        say(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {files} file{'s' * (files > 1)}")
+
+
+def _named_kernels(files: Sequence[Path]) -> tuple[Named, ...]:
+    """The kernels of the table. An artefact is for one architecture, so all must be of it."""
+    from .portability.survey import named
+
+    running = [str(file) == RUNNING for file in files]
+    kernels = [_kernel(None if here else file) for here, file in zip(running, files, strict=True)]
+    for file, kernel in zip(files, kernels, strict=True):
+        if kernel.machine != kernels[0].machine:
+            first = f"{files[0]} is of {kernels[0].machine}"
+            raise UsageError(f"{file} is of {kernel.machine}, {first}: an artefact runs on one architecture; check them apart")
+    return named(("" if here else str(file), kernel) for here, file, kernel in zip(running, files, kernels, strict=True))
 
 
 def _schema(args: argparse.Namespace) -> int:

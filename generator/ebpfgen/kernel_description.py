@@ -6,6 +6,7 @@ the source does, or it has a captured file.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from mmap import mmap
@@ -171,8 +172,9 @@ class Description:
             return None
         if name in reach:
             return self._why_not_by_name(name, trampoline, proto)
-        for variant in sorted(s for s in reach if s.startswith(name + ".")):
-            return f"the compiler turned it into {variant}"
+        for variant in self._made_from(name):
+            if variant in reach:
+                return f"the compiler turned it into {variant}"
         coded = name in self._symbols.names if self._symbols else None
         if coded or (coded is None and proto is not None):
             return "notrace: not among the kernel's available_filter_functions"
@@ -198,6 +200,19 @@ class Description:
         if self._attachable is None or self.config.get("CONFIG_KPROBE_EVENTS_ON_NOTRACE") != "y" or self._symbols is None:
             return self._attachable
         return self._attachable | self._symbols.names
+
+    def _made_from(self, function: str) -> Iterator[str]:
+        made, begin = self._made_by_the_compiler, f"{function}."
+        at = bisect_left(made, begin)
+        while at < len(made) and made[at].startswith(begin):
+            yield made[at]
+            at += 1
+
+    @cached_property
+    def _made_by_the_compiler(self) -> list[str]:
+        """Code with a dot in its name, such as foo.isra.0, sorted."""
+        known = self._attachable or frozenset()
+        return sorted(name for name in known.union(self._symbols.names if self._symbols else ()) if "." in name)
 
     @cached_property
     def _blacklist(self) -> frozenset[str]:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,8 @@ from ebpfrun import account, manifest, metrics
 from ebpfrun.batch import Batch
 from ebpfrun.errors import AttachError
 from ebpfrun.tracer import Tracer
+
+from . import prebuild
 
 SPECS = Path(__file__).with_name("specs")
 LAB = os.environ.get("EBPFGEN_LAB", "")
@@ -108,14 +108,10 @@ class Observe(Protocol):
 
 @pytest.fixture(scope="session")
 def lab_artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the artefacts of ``specs/``; in a guest, built before on the host."""
+    """The folder with the artefacts of all specs, the lab's own among them; in a guest, built before on the host."""
     if built := os.environ.get("EBPFGEN_TEST_ARTEFACTS"):
         return Path(built)
-    out = tmp_path_factory.mktemp("artefacts")
-    command = [sys.executable, "-m", "ebpfgen.cli", "build", str(SPECS), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return out
+    return prebuild.artefacts(tmp_path_factory.mktemp("artefacts"))
 
 
 def _in_binary(binary: Path, program: manifest.Program) -> manifest.Program:

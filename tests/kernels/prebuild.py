@@ -1,4 +1,4 @@
-"""What is built on this machine, once, for all guests: artefacts of all specs and the workload programs.
+"""What is built on this machine, once, for all guests: artefacts of all specs, what they should do there, the workload programs.
 
 The guests only run them: that a program built for one kernel runs on others is what the lab is to show.
 """
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from workloads import HERE as WORKLOADS
@@ -21,22 +22,43 @@ SPECS = (ROOT / "specs", Path(__file__).with_name("specs"))
 PYTHONPATH = os.pathsep.join(str(ROOT / part) for part in ("generator", "runtime", "tests"))
 
 
+DESCRIPTIONS = ROOT / "tests/kernel_description/kernels"
+PREDICTED = "predicted.json"
+
+
 def artefacts(folder: Path) -> Path:
-    """Builds into ``folder``, what changed only."""
-    command = [sys.executable, "-m", "ebpfgen.cli", "build", *map(str, SPECS), "--out", str(folder)]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True)
+    """Builds into ``folder``, what changed only; there, too, what they are predicted to do on the lab's kernels (PREDICTED)."""
+    done = _ebpfgen("build", *map(str, SPECS), "--out", str(folder))
     if done.returncode:
         raise LabError(f"the specs do not build:\n{done.stderr}")
     refused(folder / "refused")
+    (folder / PREDICTED).write_text(predicted(sorted(DESCRIPTIONS.glob("*.kdesc"))))
     return folder
 
 
 def refused(folder: Path) -> None:
     """The programs that every kernel refuses, see :mod:`verdicts`."""
-    command = [sys.executable, "-m", "verdicts.making", str(folder)]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True)
+    done = _python("verdicts.making", str(folder))
     if done.returncode:
         raise LabError(f"the programs with mistakes do not build:\n{done.stderr}")
+
+
+def predicted(kernels: Sequence[Path] = ()) -> str:
+    """The portability table, as JSON, of what is built here for this kernel, on this kernel and those of the files."""
+    named = [word for kernel in ("running", *kernels) for word in ("--kernel", str(kernel))]
+    done = _ebpfgen("check", *map(str, SPECS), *named, "--format", "json")
+    if done.stderr:
+        raise LabError(f"the specs can't be checked against the lab's kernels:\n{done.stderr}")
+    return done.stdout
+
+
+def _ebpfgen(*words: str) -> subprocess.CompletedProcess[str]:
+    return _python("ebpfgen.cli", *words)
+
+
+def _python(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": PYTHONPATH}
+    return subprocess.run([sys.executable, "-m", *words], env=environment, capture_output=True, text=True)
 
 
 def workload_programs(folder: Path) -> Path:

@@ -25,7 +25,11 @@ def told(log: str) -> str:
     lines = [f"what: {meant.what}", f"change: {meant.change}", *(f"said: {line}" for line in said.said)]
     lines += [f"instruction: {said.instruction}", f"code: {said.code}", f"source: {said.source}"]
     if said.report:
-        lines += [f"report: {said.report.title} (line {said.report.line})", f"  {said.report.reason}", f"  {said.report.suggestion}"]
+        lines += [
+            f"report: {said.report.title} (line {said.report.line})",
+            f"  {said.report.reason}",
+            f"  {said.report.suggestion}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -60,7 +64,9 @@ def test_each_kernel_refuses_at_least_ten_in_words_that_are_known(kernel: str) -
 def test_newer_words_are_shown_where_they_are_not_known_here() -> None:
     log = "0: (bf) r6 = r1\nsomething new about R6\nVerification failed: New: Thing\nReason:\n  It is new.\nprocessed 1 insns\n"
     assert told(log).startswith("what: It is new.\n")
-    assert told(log.partition("Verification")[0]).startswith("what: it can't tell that the program is safe: something new about R6\n")
+    assert told(log.partition("Verification")[0]).startswith(
+        "what: it can't tell that the program is safe: something new about R6\n"
+    )
 
 
 def test_a_log_without_anything_is_no_crash() -> None:

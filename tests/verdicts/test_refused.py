@@ -43,7 +43,9 @@ def test_each_is_told_in_words_at_its_line(case: Case, refused: Refused, tmp_pat
         (Path(KEPT) / f"{case.name}.log").write_text(plain(log.read_text().partition("\n")[2]))
     first, *more = told.split("\n")
     places = {LINE: [f"{LINE}:{COLUMN}"], 0: ["10"], None: [f"{LINE}:{COLUMN}", "10"]}[case.line]
-    assert first.startswith(tuple(f"refused.yaml:{p}: probe called: the kernel refuses this program: {case.what}" for p in places))
+    assert first.startswith(
+        tuple(f"refused.yaml:{p}: probe called: the kernel refuses this program: {case.what}" for p in places)
+    )
     assert len(more) <= 9
     assert more[-1] == f"all of the kernel's words: in {log}"
     assert any(line.strip() in log.read_text() for line in more[:-1]), "some of it is the kernel's own"
@@ -102,4 +104,3 @@ def test_a_file_that_cannot_be_written_is_told(refused: Refused, tmp_path: Path)
 
     with pytest.raises(MachineError, match=r"--verifier-log .*: No such file or directory"):
         words_of(refused(CASES[2]), tmp_path / "none" / "log")
-

@@ -1,9 +1,10 @@
-"""Expressions, each with its type. Nothing of them refers to the spec's text."""
+"""Expressions, each with its type. Nothing of them refers to the spec's text but to say where something stands."""
 
 from __future__ import annotations
 
+from ebpfgen import model
 from ebpfgen.btf import Member, Struct
-from ebpfgen.records import record
+from ebpfgen.records import field, record
 
 from .node import Node
 from .types import ArgvT, BoolT, BytesT, IntT, Space, StringT, Type
@@ -146,11 +147,13 @@ class OneOf(Node):
 
 @record()
 class FieldChoice(Node):
-    """The first of ``options`` whose fields the running kernel has; ``fields`` are the steps to test, per option."""
+    """The first of ``options`` whose fields the running kernel has; ``fields`` are the steps to test, per option; ``written``:
+    the options as the spec has them, and where."""
 
     type: Type
     options: tuple[Expr, ...]
     fields: tuple[tuple[tuple[Struct, Member], ...], ...]
+    written: model.Choice | None = field(default=None, compare=False)
 
 
 @record()

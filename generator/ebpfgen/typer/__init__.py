@@ -74,7 +74,7 @@ class Typer(KernelTypes):
         for option, needs in zip(written.options[:-1], fields, strict=False):
             if not needs:
                 raise ExpressionError(option.at.problem("no kernel lacks this, so what is behind it in the list is never used"))
-        return ir.FieldChoice(widest(kinds), tuple(options), fields)
+        return ir.FieldChoice(widest(kinds), tuple(options), fields, written)
 
 
 __all__ = ["ALIASES", "BASIC", "BUILTINS", "PROBE_NAME", "TARGETS", "Scope", "Typer", "c_int", "text_at"]

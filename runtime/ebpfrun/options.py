@@ -119,7 +119,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("what comes out")
     out.add_argument(
         "--sink", metavar="NAME[:TARGET][,KEY=VALUE]", action="append", default=[], help="table, text, jsonl, csv, parquet, "
-        "arrow, sqlite or duckdb; TARGET is a path, or -; keys are policy, queue, flush, retry, and for files rotate and compress "
+        "arrow, sqlite or duckdb; TARGET is a path, or -; keys are policy, queue, flush, retry, and for files rotate, compress "
         "(may be given more than once; default: a table on a terminal, text elsewhere; docs/sinks.md)",
     )  # fmt: skip
     out.add_argument("--record", metavar="FILE", help="keep all that comes, for --replay; without --sink nothing else comes out")

@@ -664,6 +664,19 @@ static int wait_for_records(er_object *o, int timeout_ms)
 	return woken < 0 ? woken : 0;
 }
 
+int er_filled(const er_object *o)
+{
+	uint64_t most = 0;
+	size_t i;
+
+	for (i = 0; i < o->ring_count; i++) {
+		uint64_t filled = waiting(&o->rings[i]) * 100 / o->rings[i].size;
+
+		most = filled > most ? filled : most;
+	}
+	return most;
+}
+
 void er_latency(er_object *o, int latency_ms)
 {
 	o->latency_ms = latency_ms;

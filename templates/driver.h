@@ -48,6 +48,7 @@ int er_detach(er_object *o);
  * full, timeout_ms passed (-1: none), a signal came (-EINTR) or the bell rang. Returns bytes written, 0 when there was nothing;
  * -EMSGSIZE when the next record alone does not fit. Within one ring records are in its order. Without a ring it only waits. */
 long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap);
+int er_filled(const er_object *o);             /* per cent of the fullest ring */
 void er_latency(er_object *o, int latency_ms);
 int er_bell(er_object *o, int fd);              /* what is written there ends a wait; a pipe that does not block; at most once */
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from . import values
 from .batch import Batch
-from .queues import DROP_NEWEST, POLICIES, Queue
+from .queues import BLOCK, DROP_NEWEST, POLICIES, Queue
 from .sinks import Sink, SinkError
 from .sinks.words import Words
 
@@ -23,6 +23,7 @@ _FIRST_PAUSE = 0.1  # seconds between attempts; each pause is twice the one befo
 _LONGEST_PAUSE = 5.0
 _PATIENCE = 5.0  # seconds that a sink may take nothing once the run has ended
 _SILENCE = 1.0  # seconds of attempts that nobody is told of
+_STANDS_STILL = 0.5  # seconds after which a full queue is not waited for
 _STEP = 0.05
 
 
@@ -109,7 +110,7 @@ class Delivery:
         self._writing: Batch | None = None
         self._given_up = False
         self._open = True
-        self._steps = 0
+        self._stepped = time.monotonic()
         self._unflushed: float | None = None
 
     # --- the side that drains ---
@@ -118,16 +119,20 @@ class Delivery:
     def alive(self) -> bool:
         return self.failed is None and self.crashed is None and not self._ending.is_set()
 
-    @property
-    def room(self) -> bool:
-        return not self.alive or self._queue.room
-
-    def wait_for_room(self, timeout: float) -> None:
-        if self.alive:
-            self._queue.wait_for_room(timeout)
+    def ready(self, hurry: Callable[[], bool] = lambda: True) -> bool:
+        """Whether it can be handed a batch; waits for that for a moment. A sink that drops and stands still, or where there is a
+        ``hurry``, is always ready: it drops."""
+        while self.alive and not self._queue.wait_for_room(_STEP):
+            if self._settings.policy == BLOCK:
+                return False
+            if self._idle() >= _STANDS_STILL or hurry():
+                break
+        return True
 
     def put(self, batch: Batch) -> None:
         """Hands it on; the caller's own batch stays the caller's."""
+        if self._queue.idle:
+            self._stepped = time.monotonic()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=f"sink {self.label}", daemon=True)
             self._thread.start()
@@ -156,16 +161,17 @@ class Delivery:
     def settle(self, asked: Callable[[], bool] = lambda: True) -> None:
         """Waits for room in the queue, whatever the policy, as patiently."""
         if self._thread is not None:
-            self._wait(lambda: not self.alive or self._queue.wait_for_room(_STEP, always=True), asked)
+            self._wait(lambda: not self.alive or self._queue.wait_for_room(_STEP), asked)
 
     def _wait(self, met: Callable[[], bool], asked: Callable[[], bool]) -> bool:
-        steps, since = self._steps, time.monotonic()
         while not met():
-            if steps != self._steps or (self.patient and not asked()):
-                steps, since = self._steps, time.monotonic()
-            elif time.monotonic() - since >= _PATIENCE:
+            if self._idle() >= _PATIENCE and not (self.patient and not asked()):
                 return False
         return True
+
+    def _idle(self) -> float:
+        """Seconds since the sink last took something, or began to."""
+        return time.monotonic() - self._stepped
 
     def _give_up(self) -> None:
         with self._lock:
@@ -184,7 +190,7 @@ class Delivery:
                 batch = self._queue.get(self._until_flush())
                 if batch is not None:
                     self._write(batch)
-                    self._steps += 1
+                    self._stepped = time.monotonic()
                 self._flush_when_due()
                 if batch is not None:
                     self._queue.finished()

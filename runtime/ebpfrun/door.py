@@ -329,6 +329,10 @@ class Object:
         length: int = self._driver.lib.er_drain(self._handle, timeout_ms, self._driver.ffi.from_buffer(buffer), len(buffer))
         return 0 if length == -errno.EINTR else self._driver.check(length, "reading the ring buffer")
 
+    def filled(self) -> int:
+        """Per cent of the fullest ring that wait to be drained."""
+        return int(self._driver.lib.er_filled(self._handle))
+
     @functools.cache  # noqa: B019 - an object lives about as long as the process
     def map_sizes(self, map: str) -> MapSizes:
         new = self._driver.ffi.new

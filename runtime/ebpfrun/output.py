@@ -2,7 +2,7 @@
 
 Receives batches as they were drained and a tracer whose maps can be dumped; hands each batch to every sink's own queue
 (:mod:`ebpfrun.delivery`), so that no sink keeps another, or the drain, waiting. Never attaches, drains or decodes: the caller
-drains while there is ``room``, and stops when ``done`` says so.
+drains when they are ``ready``, and stops when ``done`` says so.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from .sinks import Context, Sink, open_sink
 from .sinks.base import STDOUT
 from .sinks.words import Words, parse
 from .summary import summary
-
-_STEP = 0.05  # seconds after which a draining side that waits for room looks around
 
 
 class Output:
@@ -82,15 +80,10 @@ class Output:
         """No event is wanted any more: ``count`` is reached, or no sink is left."""
         return self._wanted() == 0 or not any(delivery.alive for delivery in self._deliveries)
 
-    @property
-    def room(self) -> bool:
-        """Whether to drain: not while the queue of a sink that blocks is full."""
-        return all(delivery.room for delivery in self._deliveries)
-
-    def wait_for_room(self, timeout: float) -> None:
-        """For a moment, at most ``timeout`` seconds."""
-        for delivery in self._deliveries:
-            delivery.wait_for_room(min(timeout, _STEP))
+    def ready(self, hurry: Callable[[], bool] = lambda: True) -> bool:
+        """Whether to drain now. Waits for a moment where a sink's queue is full: always for one that blocks, for one that
+        drops as long as it goes on taking and there is no ``hurry``."""
+        return all(delivery.ready(hurry) for delivery in self._deliveries)
 
     def settle(self) -> None:
         """Nothing new is observed, so nothing is in a hurry: waits for room in each queue, as long as its sink takes."""

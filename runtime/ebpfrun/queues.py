@@ -2,7 +2,7 @@
 
 Receives batches from one side and gives them to the other, in order. Bounded in bytes; what finds no room is refused or pushes
 out what waits longest, by policy, and is returned to whoever counts it. Never counts, never writes, never makes the draining
-side wait: with the policy ``block`` that side looks at ``room`` before it drains.
+side wait: with the policy ``block`` that side looks whether there is room before it drains.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def size_of(batch: Batch) -> int:
 
 
 class Queue:
-    """One batch is always taken, however large it is."""
+    """Takes a batch while less than ``limit`` bytes wait, however large it is."""
 
     def __init__(self, limit: int, policy: str) -> None:
         self._limit = limit
@@ -43,10 +43,10 @@ class Queue:
         size = size_of(batch)
         lost = []
         with self._changed:
-            while self._policy == DROP_OLDEST and self._waiting and not self._fits(size):
+            while self._policy == DROP_OLDEST and self._waiting and not self._has_room():
                 lost.append(self._pop())
                 self._unfinished -= 1
-            if self._closed or not (self._fits(size) or self._policy == BLOCK):
+            if self._closed or not (self._has_room() or self._policy == BLOCK):
                 return [*lost, batch]
             self._waiting.append((batch, size))
             self._bytes += size
@@ -54,20 +54,13 @@ class Queue:
             self._changed.notify_all()
         return lost
 
-    @property
-    def room(self) -> bool:
-        """Whether another batch may be drained for it: not while a queue that blocks is full."""
-        return self.wait_for_room(0)
-
-    def wait_for_room(self, timeout: float, always: bool = False) -> bool:
-        """``always``: even where the policy is to drop."""
+    def wait_for_room(self, timeout: float) -> bool:
+        """Whether there is room, whatever the policy, at most ``timeout`` seconds from now."""
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not (always or self._policy == BLOCK) or self._closed or self._bytes < self._limit, timeout
-            )
+            return self._changed.wait_for(lambda: self._closed or self._has_room(), timeout)
 
-    def _fits(self, size: int) -> bool:
-        return not self._waiting or self._bytes + size <= self._limit
+    def _has_room(self) -> bool:
+        return self._bytes < self._limit
 
     def _pop(self) -> Batch:
         batch, size = self._waiting.popleft()
@@ -83,6 +76,12 @@ class Queue:
             batch = self._pop()
             self._changed.notify_all()
             return batch
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was taken is done with."""
+        with self._changed:
+            return not self._unfinished
 
     def finished(self) -> None:
         """What was got last is done with."""

@@ -163,15 +163,14 @@ def _observe(tracer: Tracer, output: Output, options: Options, watch: Watch | No
             if watch.over:
                 return
         left = min(end, tick, now + _LONGEST_WAIT, watch.due if watch else end) - now
-        if not output.room:
-            output.wait_for_room(left)
-        elif batch := tracer.take(left):
+        if output.ready(lambda: tracer.in_a_hurry) and (batch := tracer.take(left)):
             output.batch(batch)
 
 
 def _visit(tracer: Tracer, output: Output, ended: Callable[[], bool]) -> None:
     """Iterators visit the kernel's objects at the start and at each interval."""
     for batch in tracer.iterate():
+        output.settle()
         output.batch(batch)
         if ended():
             return

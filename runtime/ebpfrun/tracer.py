@@ -35,6 +35,7 @@ HEAVIEST = 1 << 15
 _SAMPLING = ".data.sampling"
 _PAGE = 1 << 18
 _LONGEST_WAIT = 60_000  # ms
+_HURRY = 50  # per cent of a ring
 _QUICK = 50  # links: the kernel takes some 40 ms to end one of a perf event, and ends one after the other
 _BTF = "/sys/kernel/btf/vmlinux"
 
@@ -172,6 +173,11 @@ class Tracer:
         batch = self.records.lent(self._pages.lend(page, length))
         self._taken.update(batch.counts)
         return batch
+
+    @property
+    def in_a_hurry(self) -> bool:
+        """Whether events may soon find no room in the kernel if nobody takes some."""
+        return self._opened().filled() > _HURRY
 
     def batches(self, duration: float | None = None, until: Callable[[], bool] = _never) -> Batches:
         """Every batch, by ``for`` or ``async for``, each released when the next one is asked for. After ``duration`` seconds, by

@@ -127,7 +127,7 @@ class Gate:
 @pytest.mark.parametrize("policy", [DROP_NEWEST, DROP_OLDEST])
 def test_a_sink_that_sleeps(artefact: Path, caller: Caller, monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
     """Neither the ring nor the other sink waits for it, and at the end it is given up."""
-    monkeypatch.setattr(delivery, "_PATIENCE", 0.0)
+    monkeypatch.setattr(delivery, "_PATIENCE", 1.0)
     stuck, other = Gate(), Gate(opened=True)
     with Tracer(str(artefact), filters={"pid": caller.pid}, ring=16 << 20) as tracer:  # keeps all
         output = Output(tracer.records, [stuck, other], quiet=True, policy=policy)
@@ -155,9 +155,10 @@ def _observe(tracer: Tracer, output: Output, caller: Caller) -> None:
     calling = threading.Thread(target=call)
     calling.start()
     while not done.is_set():
-        if batch := tracer.take(None):
+        if output.ready(lambda: tracer.in_a_hurry) and (batch := tracer.take(None)):
             output.batch(batch)
     calling.join()
     tracer.detach()
     while batch := tracer.take():
+        output.settle()
         output.batch(batch)

@@ -71,7 +71,7 @@ def test_what_finds_no_room(policy: str, kept: list[int]) -> None:
     put(delivery, 0)
     gate.inside.wait()
     put(delivery, *range(1, 10))
-    assert delivery.room == (policy != BLOCK)
+    assert delivery.ready() == (policy != BLOCK)
     gate.opened.set()
     delivery.end()
     delivery.join()

@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 8 */
+int er_abi(void);                       /* of this interface: 9 */
 const char *er_name(void);              /* of the tracer */
 const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */

@@ -171,6 +171,18 @@ class Btf:
         at, kind, _ = self._type(type_id)
         return self._name(self._words[at]) if kind == TYPEDEF else None
 
+    def size(self, type_id: int) -> int:
+        """Bytes of a value of the type; 0 of what has no value."""
+        found = self.resolve(type_id)
+        match found:
+            case Array(element=element, length=length):
+                return self.size(element) * length
+            case Ptr():
+                return 8
+            case Void() | FuncProto() | Fwd():
+                return 0
+        return found.size
+
     def find(self, name: str, *kinds: type) -> int | None:
         """The id of the type of that name: kinds from Struct, Enum, Int, Float, Fwd; ``Struct`` covers unions. The first,
         by id, where there are several. Typedefs are found by :meth:`find_typedef`."""

@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from . import budget, data, freshness, identity, linked, linking, toolchain
+from . import budget, data, elf, freshness, identity, linked, linking, toolchain
 from .atomic import folder_beside, put_in_place, write_beside
+from .btf import Btf
 from .check import check
 from .emit import Emitted, Emitter, manifest_text
 from .emit.binding import binding, version
@@ -21,6 +22,7 @@ from .loader import load
 from .pieces import Pieces, digest
 from .problems import MachineError, SpecError
 from .processes import NOTHING
+from .proof import prove
 from .records import record
 from .source import read
 
@@ -104,9 +106,12 @@ def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> 
 
 
 def _look_back(emitted: Emitted, pieces: Pieces) -> None:
-    """What the object tells: where its instructions come from, and what it costs. Raises SpecError where that is too much."""
+    """What the object tells: how its records lie, where its instructions come from, and what it costs. Raises SpecError where
+    that is too much."""
     name = emitted.name
     compiled = pieces.read(f"{name}.bpf.o")
+    types = elf.Object(compiled).section(".BTF")
+    prove(emitted.described, Btf(types.data if types else b""))
     programs, maps = linked.read(compiled, f"{name}.bpf.c"), budget.maps_of(compiled)
     pieces.write(f"{name}.places.json", places_text(emitted.places, programs))
     if problems := list(budget.over(emitted.limits, programs, maps)):

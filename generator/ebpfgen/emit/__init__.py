@@ -15,9 +15,10 @@ from ebpfgen.btf import Btf
 from ebpfgen.lower.collected import LONG_TEXT
 from ebpfgen.lower.statements import Lowerer
 from ebpfgen.problems import Mark
+from ebpfgen.proof import Described
 from ebpfgen.records import record
 
-from .manifest import manifest_data, manifest_text
+from .manifest import described, manifest_data, manifest_text
 from .places import places_of
 from .program import program_data
 from .structs import all_structs, cdef_of, config_layout, struct_of
@@ -26,7 +27,8 @@ from .structs import all_structs, cdef_of, config_layout, struct_of
 @record()
 class Emitted:
     """The texts of an artefact, the records for its binding, and its manifest without what only building adds. ``places``:
-    number of a line of ``bpf_c``, from 1 → where in the spec it comes from; ``limits``: what it may cost."""
+    number of a line of ``bpf_c``, from 1 → where in the spec it comes from; ``limits``: what it may cost; ``described``: structs
+    of the program with what the manifest says of them."""
 
     name: str
     bpf_c: str
@@ -35,6 +37,7 @@ class Emitted:
     manifest: dict[str, Any]
     places: dict[int, Mark]
     limits: ir.Limits
+    described: list[Described]
 
 
 class Emitter:
@@ -79,14 +82,16 @@ class Emitter:
         name = checked.spec.name
         data = program_data(checked, lowerer, bodies, config)
         bpf_c = self.render("spec.bpf.c.j2", data)
+        manifest = manifest_data(checked, lowerer, config, filters)
         return Emitted(
             name,
             bpf_c,
             self.render("records.h.j2", header_data),
             cdef_of(structs),
-            manifest_data(checked, lowerer, config, filters),
+            manifest,
             places_of(bpf_c, [*data["shared"], *data["programs"]]),
             checked.limits,
+            described(checked, config, manifest),
         )
 
 

@@ -12,7 +12,11 @@ from typing import Any
 
 from ebpfgen import __version__, cnames, ir
 from ebpfgen.layout import StructLayout
+from ebpfgen.lower.collected import is_plain
 from ebpfgen.lower.statements import Lowerer
+from ebpfgen.proof import Described
+
+from .structs import value_layout
 
 MANIFEST_SCHEMA = 1
 FILTERS = ("pid", "tid", "uid", "comm", "cgroup")
@@ -67,6 +71,22 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
         "counters": [{"index": i, "kind": kind, "of": of} for (kind, of), i in lowerer.counters.slots.items()],
         "tables": checked.tables,
     }
+
+
+def described(checked: ir.CheckedSpec, config: StructLayout | None, manifest: dict[str, Any]) -> list[Described]:
+    """The program's structs of which the manifest tells, with what it tells of them."""
+
+    def named(struct: str, told: dict[str, Any]) -> Described:
+        return Described(struct, told, tuple(field["name"] for field in told["fields"]))
+
+    found = [Described(config.name, manifest["config"], tuple(s.name for s in config.fields))] if config else []
+    found += [named(e.layout.name, told) for e, told in zip(checked.events.values(), manifest["events"], strict=True)]
+    for metric, told in zip(checked.metrics.values(), manifest["metrics"], strict=True):
+        if metric.key and not is_plain(metric.key):
+            found.append(named(metric.key.name, told["key"]))
+        if value_layout(metric):
+            found.append(named(f"{metric.name}_value", told["value"]))
+    return found
 
 
 def _asked(program: ir.Program) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def program_data(
         "records": list({p.context: _fixed_record(p) for p in checked.programs if p.record}.values()),
         "config": config is not None,
         "events": bool(checked.events),
+        "event_records": [event.layout.name for event in checked.events.values()],
         "ring": checked.ring,
         "maps_": list(_maps(checked, lowerer)),
         "counters": [lowerer.counters.name(*slot) for slot in lowerer.counters.slots],

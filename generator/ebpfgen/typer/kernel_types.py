@@ -46,15 +46,7 @@ class KernelTypes:
         return ir.PtrT(space, target, None, trusted, spelled)
 
     def size_of(self, type_id: int) -> int:
-        found = self.btf.resolve(type_id)
-        match found:
-            case btf.Array(element=element, length=length):
-                return self.size_of(element) * length
-            case btf.Ptr():
-                return 8
-            case btf.Void() | btf.FuncProto() | btf.Fwd():
-                return 0
-        return found.size
+        return self.btf.size(type_id)
 
     def is_text(self, kind: ir.Type) -> bool:
         """An array of characters in memory."""

@@ -85,6 +85,10 @@ struct {
 	__uint(max_entries, 1048576);
 } events SEC(".maps");
 
+/* Of these records clang would say nothing in BTF, and the build could not prove their layout. Not loaded: no map, no code. */
+static const struct file_event *const __layout_of_file_event SEC(".layout") __attribute__((used));
+static const struct asked_event *const __layout_of_asked_event SEC(".layout") __attribute__((used));
+
 /* sockets */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);

@@ -51,6 +51,9 @@ struct {
 	__uint(max_entries, 1048576);
 } events SEC(".maps");
 
+/* Of these records clang would say nothing in BTF, and the build could not prove their layout. Not loaded: no map, no code. */
+static const struct opened_event *const __layout_of_opened_event SEC(".layout") __attribute__((used));
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);

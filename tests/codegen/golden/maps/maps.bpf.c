@@ -47,6 +47,9 @@ struct {
 	__uint(max_entries, 1048576);
 } events SEC(".maps");
 
+/* Of these records clang would say nothing in BTF, and the build could not prove their layout. Not loaded: no map, no code. */
+static const struct again_event *const __layout_of_again_event SEC(".layout") __attribute__((used));
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

@@ -48,6 +48,9 @@ struct {
 	__uint(max_entries, 1048576);
 } events SEC(".maps");
 
+/* Of these records clang would say nothing in BTF, and the build could not prove their layout. Not loaded: no map, no code. */
+static const struct result_event *const __layout_of_result_event SEC(".layout") __attribute__((used));
+
 enum counter {
 	PRODUCED_RESULT,
 	RING_FULL_RESULT,

@@ -1,0 +1,137 @@
+"""Batches from Python programs: for, async for, and the example notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ebpfrun.errors import ClosedError
+from ebpfrun.tracer import Tracer
+
+from .conftest import ROOT, one
+from .test_tracer import Child
+
+pytestmark = [pytest.mark.root, pytest.mark.kernel]
+
+Make = Callable[..., Path]
+EBPFGEN = str(Path(sys.executable).with_name("ebpfgen"))
+EXECUTE = """
+import nbclient, nbformat, sys
+notebook = nbformat.read("net.ipynb", as_version=4)
+nbclient.NotebookClient(notebook, timeout=120).execute()
+print(notebook.cells[-1].outputs[0]["text"], end="")
+"""
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    child = Child()
+    yield child
+    child.end()
+
+
+@pytest.fixture
+def tracer(artefact: Make, child: Child) -> Iterator[Tracer]:
+    with Tracer(str(artefact(one("on_getppid"))), filters={"pid": child.pid}, ring=1 << 20) as tracer:
+        yield tracer
+
+
+def test_for_gives_every_event_until_it_is_stopped(tracer: Tracer, child: Child) -> None:
+    batches = tracer.batches()
+
+    def work() -> None:
+        child.call(5000)
+        batches.stop()
+
+    working = threading.Thread(target=work)
+    working.start()
+    numbers: list[int] = []
+    for batch in batches:
+        numbers += batch.columns("call")["number"].tolist()
+    working.join()
+    assert numbers == list(range(7, 5007))
+    (calls,) = tracer.account().events
+    assert (calls.produced, calls.sinks[0].delivered, calls.on_the_way(calls.sinks[0])) == (5000, 5000, 0)
+    assert not tracer.observing
+
+
+def test_a_batch_is_over_when_the_next_is_asked_for(tracer: Tracer, child: Child) -> None:
+    batches = tracer.batches()
+    child.call(1)
+    first = next(batches)
+    kept = first.copy()
+    child.call(1)
+    second = next(batches)
+    with pytest.raises(ClosedError):
+        first.rows().__next__()
+    assert [row["number"] for row in (*kept.rows(), *second.rows())] == [7, 8]
+
+
+def test_it_ends_by_itself(tracer: Tracer, child: Child) -> None:
+    child.call(3)
+    assert sum(len(batch) for batch in tracer.batches(duration=0.001)) == 3
+
+
+def test_it_ends_when_it_is_said_to(tracer: Tracer, child: Child) -> None:
+    found = 0
+
+    def enough() -> bool:
+        return found >= 10
+
+    child.call(4)
+    for batch in tracer.batches(until=enough):
+        found += len(batch)
+        child.call(4)
+    assert found >= 10
+
+
+def test_async_for_lets_others_go_on(tracer: Tracer, child: Child) -> None:
+    async def main() -> tuple[int, bool]:
+        batches = tracer.batches()
+
+        async def work() -> None:
+            for _ in range(10):
+                await asyncio.to_thread(child.call, 10)
+            batches.stop()
+
+        working = asyncio.create_task(work())
+        found = 0
+        async for batch in batches:
+            found += len(batch)
+        return found, working.done()
+
+    assert asyncio.run(main()) == (100, True)
+
+
+def test_a_cancelled_wait_loses_nothing(tracer: Tracer, child: Child) -> None:
+    async def main() -> int:
+        batches = tracer.batches()
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(batches), 0.001)
+        child.call(5)
+        return len(await anext(batches))
+
+    assert asyncio.run(main()) == 5
+
+
+@pytest.mark.slow
+def test_the_example_notebook(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples" / "net.ipynb", tmp_path)
+    done = subprocess.run([EBPFGEN, "build", ROOT / "specs" / "net.yaml", "--out", tmp_path / "build"], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    executed = subprocess.run([sys.executable, "-c", EXECUTE], cwd=tmp_path, capture_output=True, text=True)
+    assert executed.stdout == "20 connections sent 200000 bytes\n", executed.stderr
+
+
+def test_the_example_notebook_is_kept_without_outputs() -> None:
+    cells = json.loads((ROOT / "examples" / "net.ipynb").read_text())["cells"]
+    assert not any(cell.get("outputs") for cell in cells)

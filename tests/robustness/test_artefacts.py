@@ -89,7 +89,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another name": (lambda m: m.update(name="cull"), "cull.so: "),
     "a program too few": (lambda m: m.update(programs=[]), "there is no program 0"),
     "an unknown program": (lambda m: m["programs"][0].update(name="nothing"), "program nothing: "),
-    "an unknown kind": (lambda m: m["programs"][0].update(kind="lsm"), "call.yaml:7: this ebpfrun can't attach a lsm"),
+    "an unknown kind": (lambda m: m["programs"][0].update(kind="nprobe"), "call.yaml:7: this ebpfrun can't attach a nprobe"),
     "a config of another size": (lambda m: m["config"].update(size=m["config"]["size"] + 8), "the program's config has "),
     "a config field outside": (lambda m: m["config"]["fields"][-1].update(offset=1 << 20), "lies outside of the block"),
     "a tracepoint that is not here": (

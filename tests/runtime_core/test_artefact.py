@@ -37,6 +37,8 @@ def ebpfrun(folder: Path, *words: str, code: str = "", **environment: str) -> su
         "0.01",
         "--sink",
         "jsonl",
+        "--pid",
+        "1",  # whoever else makes these calls now
     ]
     return subprocess.run(command, cwd=folder, env={**ENVIRONMENT, **environment}, capture_output=True, text=True, timeout=60)
 

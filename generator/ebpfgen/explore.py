@@ -35,8 +35,12 @@ def add_parsers(subparsers: Subparsers) -> None:
         "thing", metavar="THING", help="for example tracepoint:sched:sched_switch, kprobe:tcp_connect or struct:sock"
     )
     describe.set_defaults(run=run_describe)
+    one = "a captured kernel instead of the running one"
+    find.add_argument("--kernel", metavar="FILE", type=Path, help=one)
+    describe.add_argument(
+        "--kernel", metavar="FILE", type=Path, action="append", default=[], help=f"{one}; given again, says in what they differ"
+    )
     for command in (find, describe):
-        command.add_argument("--kernel", metavar="FILE", type=Path, help="a captured kernel instead of the running one")
         command.add_argument("--format", choices=("text", "json"), default="text", help="how to print (default: text)")
     group = subparsers.add_parser("kernel", help="descriptions of kernels", description="Descriptions of kernels.")
     actions = group.add_subparsers(metavar="ACTION", required=True)
@@ -49,7 +53,8 @@ _FIND = """List attach points whose names match PATTERN: a glob over names, over
 a colon. Without *, ? and [ the pattern is looked for anywhere in the name. Kernel functions are listed as kprobes; kretprobe,
 fentry and fexit take the same. usdt:BINARY, or usdt:BINARY:GLOB, lists the probes in a binary of this machine."""
 _DESCRIBE = """Print the inputs of an attach point, the members of a struct (struct:NAME) or the constants of an enum (enum:NAME):
-names, types of the kernel, and the field type of a spec that takes them."""
+names, types of the kernel, and the field type of a spec that takes them. With several kernels: in what they differ there; then a
+member may stand behind a struct, struct:task_struct.on_cpu."""
 _CAPTURE = """Write types, tracepoints and functions of the running kernel to FILE, so that specs can be checked and built for it
 elsewhere (--kernel FILE). Needs root, to see the tracepoints."""
 
@@ -72,8 +77,21 @@ def run_find(args: argparse.Namespace) -> int:
 def run_describe(args: argparse.Namespace) -> int:
     from .describe import as_data, as_text, describe
 
-    account = describe(_kernel(args.kernel), args.thing)
+    if len(args.kernel) > 1:
+        return _compare(args)
+    account = describe(_kernel(args.kernel[0] if args.kernel else None), args.thing)
     print(json.dumps(as_data(account), indent=2) if args.format == "json" else as_text(account))
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from .portability.survey import labels
+    from .portability.things import as_data, as_text, compare
+
+    kernels = [_kernel(file) for file in args.kernel]
+    named = labels([(str(file), one.release) for file, one in zip(args.kernel, kernels, strict=True)])
+    found = compare(list(zip(named, kernels, strict=True)), args.thing)
+    print(json.dumps(as_data(found), indent=2) if args.format == "json" else as_text(found))
     return 0
 
 

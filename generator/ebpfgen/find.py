@@ -98,7 +98,7 @@ def _functions(kernel: Description, kind: str, matches: _Matches) -> Iterator[Ro
     for name in filter(matches, kernel.functions()):
         found = kernel.btf.find_function(name)
         signature = kernel.btf.declaration(found, name) if found is not None else ""
-        yield Row(kind, f"{kind}:{name}", signature, kernel.why_not_attachable(name) or "")
+        yield Row(kind, f"{kind}:{name}", signature, kernel.why_not_attachable(name, kind) or "")
 
 
 def _hooks(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:

@@ -324,9 +324,9 @@ def test_hooks_and_iterators_are_found(host: Description) -> None:
     assert not any("__" in name for name in visits)
 
 
-def test_check_says_how_many_a_wildcard_matches(host_captured: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = Path(__file__).parents[2] / "specs/vfscount.yaml"
-    assert cli.main(["check", str(spec), "--kernel", str(host_captured)]) == 0
+def test_check_says_how_many_a_wildcard_matches(capsys: pytest.CaptureFixture[str]) -> None:
+    spec, captured = Path(__file__).parents[2] / "specs/vfscount.yaml", Path(__file__).with_name("kernels") / "6.12.kdesc"
+    assert cli.main(["check", str(spec), "--kernel", str(captured)]) == 0
     said = re.search(r"vfscount\.yaml:\d+: kprobe:vfs_\* matches (\d+) of Linux ", capsys.readouterr().err)
     assert said
-    assert int(said[1]) == len([row for row in find(from_file(host_captured), "kprobe:vfs_*").rows if not row.note])
+    assert int(said[1]) == len([row for row in find(from_file(captured), "kprobe:vfs_*").rows if not row.note])

@@ -86,14 +86,18 @@ def survey(checked: ir.CheckedSpec, built: Kernel, kernels: Sequence[Named]) -> 
 
 
 def named(kernels: Iterable[tuple[str, Kernel]]) -> tuple[Named, ...]:
-    """Columns for kernels by their files: called like the file where that is short and clear, else by letters."""
-    given = [(file, kernel, Path(file).stem if file else re.split(r"[-+]", kernel.release)[0]) for file, kernel in kernels]
-    stems = [stem for _, _, stem in given]
-    found = []
-    for i, (file, kernel, stem) in enumerate(given):
-        short = len(stem) <= _LONGEST and stem.isprintable() and stems.count(stem) == 1
-        found.append(Named(stem if short else chr(ord("A") + i % 26) * (i // 26 + 1), kernel, file))
-    return tuple(found)
+    """Columns for kernels by their files."""
+    given = list(kernels)
+    called = labels([(file, kernel.release) for file, kernel in given])
+    return tuple(Named(label, kernel, file) for label, (file, kernel) in zip(called, given, strict=True))
+
+
+def labels(kernels: Sequence[tuple[str, str]]) -> list[str]:
+    """What kernels of (file, release) are called: like the file where that is short and clear, else by letters."""
+    stems = [Path(file).stem if file else re.split(r"[-+]", release)[0] for file, release in kernels]
+    short = [len(stem) <= _LONGEST and stem.isprintable() and stems.count(stem) == 1 for stem in stems]
+    letters = [chr(ord("A") + i % 26) * (i // 26 + 1) for i in range(len(stems))]
+    return [stem if fine else letter for stem, fine, letter in zip(stems, short, letters, strict=True)]
 
 
 _LONGEST = 10

@@ -26,6 +26,7 @@ FIXED = frozenset(
         "same_text",
         "read_argv",
         "there",
+        "other_number",
         "cgroup_of",
         "clear",
         "usdt_arg",

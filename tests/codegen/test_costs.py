@@ -23,7 +23,8 @@ def costs(spec: Path, setting: Setting, folder: Path) -> str:
     emitted = setting.emitter.emit(checked, setting.kernel.btf)
     (folder / f"{emitted.name}.bpf.c").write_text(emitted.bpf_c)
     (folder / f"{emitted.name}.h").write_text(emitted.header)
-    toolchain.compile_object(setting.tools, folder, emitted.name)
+    with toolchain.compile_object(setting.tools, folder, emitted.name) as compiling:
+        compiling.finish()
     compiled = (folder / f"{emitted.name}.bpf.o").read_bytes()
     programs = linked.read(compiled, f"{emitted.name}.bpf.c")
     lines = [f"{emitted.name} {name} {p.instructions} {p.stack}" for name, p in programs.items()]

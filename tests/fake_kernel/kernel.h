@@ -43,6 +43,12 @@ struct task_struct {
 	const struct cred *cred;
 	char comm[16];
 	struct css_set *cgroups;
+	/* Numbers as few kernels or none have them: narrower, wider, a bit field or none. */
+	short exit_signal;
+	u8 on_cpu;
+	s64 normal_prio;
+	unsigned int sched_reset_on_fork;
+	unsigned int personality : 20;
 };
 
 struct gendisk { int major; int first_minor; int minors; char disk_name[32]; };

@@ -53,6 +53,8 @@ def program_data(
             "submit": "submit" in helpers,
             "sample": "sample" in helpers,
             "there": "there" in helpers,
+            "read_number": "read_number" in helpers,
+            "number": "number" in helpers,
             "clearing": "clear" in helpers,
             "ip_of_v4": "ip_of_v4" in helpers,
             "same_text": "same_text" in helpers,

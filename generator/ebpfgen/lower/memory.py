@@ -6,8 +6,10 @@ that only other kernels have. Never reads a spec's maps.
 
 from __future__ import annotations
 
+import re
+
 from ebpfgen import ir
-from ebpfgen.cdecl import OTHER
+from ebpfgen.cdecl import HEADERS, OTHER
 from ebpfgen.cline import Line
 from ebpfgen.records import replace
 from ebpfgen.typer import c_int
@@ -15,6 +17,8 @@ from ebpfgen.typer import c_int
 from .ctext import operand_of, path_of, primary_of
 from .writer import Writer
 
+NESTS_BADLY = re.compile(r"\b(BPF_CORE_READ|READ_NUMBER|NUMBER)")
+"""Macros that can't stand in a BPF_CORE_READ."""
 LONGEST_CHAIN = 8
 """Pointers that libbpf's BPF_CORE_READ follows in one call."""
 
@@ -84,10 +88,20 @@ class Memory(Writer):
             cast = f"({self.declare(v.type, '').strip()})" if isinstance(v.type, ir.IntT) and v.type.signed else ""
             return f"{cast}{macro}({self._based(v)}, {path_of(v.steps)})"
         if pointer.trusted:
-            return f"{primary_of(self.value(v.base))}->{path_of(v.steps)}"
+            base, path = self.value(v.base), path_of(v.steps)
+            return self._number("number", base, path) if _may_differ(v) else f"{primary_of(base)}->{path}"
         root, segments = self._chain(v)
-        macro = "BPF_CORE_READ_USER" if pointer.space == "user" else "BPF_CORE_READ"
-        return f"{macro}({root}, {', '.join(segments)})"
+        if pointer.space == "user":
+            return f"BPF_CORE_READ_USER({root}, {', '.join(segments)})"
+        if not _may_differ(v):
+            return f"BPF_CORE_READ({root}, {', '.join(segments)})"
+        *hops, last = segments
+        return self._number("read_number", f"BPF_CORE_READ({root}, {', '.join(hops)})" if hops else root, last)
+
+    def _number(self, macro: str, base: str, path: str) -> str:
+        """A number of a kernel type, as the kernel has it that the program will run on."""
+        self.whole.helpers.add(macro)
+        return f"{macro.upper()}({base}, {path})"
 
     def _based(self, v: ir.Load) -> str:
         """A variable for the macros that read bit fields, whose own variables are called p and val."""
@@ -107,12 +121,14 @@ class Memory(Writer):
                 if len(segments) < LONGEST_CHAIN:
                     return root, [*segments, path_of(v.steps)]
                 return self.once(("pointer", base), self.declare(base.type, ""), "base", self.value(base)), [path_of(v.steps)]
-        return self.value(base), [path_of(v.steps)]
+        text = self._variable(base) if NESTS_BADLY.search(self.value(base)) else self.value(base)
+        return text, [path_of(v.steps)]
 
     def _load_other(self, v: ir.Load) -> str:
         """A member that only other kernels' struct has."""
         c_type = f"{self.pointer_type(v.type)}" if isinstance(v.type, ir.PtrT) else f"{self.declare(v.type, '').strip()} "
-        return f"BPF_CORE_READ({self._other(v, c_type)}, {v.steps[-1].member.name if v.steps[-1].member else ''})"
+        pointer, name = self._other(v, c_type), v.steps[-1].member.name if v.steps[-1].member else ""
+        return self._number("read_number", pointer, name) if _may_differ(v) else f"BPF_CORE_READ({pointer}, {name})"
 
     def _other(self, v: ir.Load, c_type: str, length: str = "") -> str:
         """A pointer to the struct as other kernels have it, whose member is declared so."""
@@ -126,7 +142,7 @@ class Memory(Writer):
     def _variable(self, pointer: ir.Expr) -> str:
         """A pointer that can stand in one of CO-RE's macros, which can't stand in one another."""
         text = self.value(pointer)
-        if "BPF_CORE_READ" not in text:
+        if not NESTS_BADLY.search(text):
             return operand_of(text)
         return self.once(("pointer", pointer), self.declare(pointer.type, "").rstrip(), "base", text)
 
@@ -171,3 +187,10 @@ class Memory(Writer):
                 self.whole.types.other_exists(struct, member.name)
                 tests.append(f"bpf_core_field_exists(struct {struct.name}{OTHER}, {member.name})")
         return " && ".join(dict.fromkeys(tests))
+
+
+def _may_differ(v: ir.Load) -> bool:
+    """Whether it is a number that other kernels may have in another size, with another sign, or as a bit field."""
+    last = v.steps[-1]
+    of_kernel = last.member is not None and last.owner is not None and last.owner.name not in HEADERS
+    return of_kernel and isinstance(v.type, (ir.IntT, ir.BoolT))

@@ -185,6 +185,48 @@ static __always_inline __u16 sample(void)
 	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
 }
 
+/*
+ * Numbers of the kernel's types, as this kernel has them: between kernels some change their size, their sign, or become
+ * bit fields. Which is so is known at load: where a number is as declared here, nothing is left but its plain read.
+ */
+#define FIELD(from, member, what) __builtin_preserve_field_info((from)->member, BPF_FIELD_##what)
+#define AS_DECLARED(from, member) (FIELD(from, member, RSHIFT_U64) == 64 - 8 * sizeof((from)->member))
+
+static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u32 right, bool is_signed)
+{
+	__u64 value = 0;
+	void *to = &value;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	to += sizeof(value) - size;
+#endif
+	bpf_probe_read_kernel(to, size, at);
+	value <<= left;
+	return is_signed ? (__s64)value >> right : value >> right;
+}
+
+/* As BPF_CORE_READ(p, member). */
+#define READ_NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+	typeof(__from->member) __number; \
+\
+	if (AS_DECLARED(__from, member)) \
+		bpf_core_read(&__number, sizeof(__number), &__from->member); \
+	else \
+		__number = other_number(&__from->member, FIELD(__from, member, BYTE_SIZE), \
+			FIELD(__from, member, LSHIFT_U64), FIELD(__from, member, RSHIFT_U64), \
+			FIELD(__from, member, SIGNED)); \
+	__number; \
+})
+
+/* As p->member, of a pointer that may be followed directly. */
+#define NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+\
+	AS_DECLARED(__from, member) ? __from->member : \
+		(typeof(__from->member))BPF_CORE_READ_BITFIELD(__from, member); \
+})
+
 enum { CUT = 1, UNREADABLE = 2 };
 
 /* Reads a C string; returns and counts whether it was cut or could not be read. */
@@ -258,7 +300,7 @@ int request_block_rq_issue(__u64 *ctx)
 	first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) &&
 			bpf_core_field_exists(struct gendisk, disk_name);
 	__builtin_memset(&key, 0, sizeof(key));
-	key.disk = (__u32)disk->first_minor;
+	key.disk = (__u32)NUMBER(disk, first_minor);
 	key.old = HAS_MEMBER(request, rq_disk);
 	if (first)
 		read_kernel_string(key.name, sizeof(key.name), rq->q->disk->disk_name, TRUNCATED_REQUEST_NAME,
@@ -291,7 +333,7 @@ int request_blk_account_io_start(struct pt_regs *ctx)
 	first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) &&
 			bpf_core_field_exists(struct gendisk, disk_name);
 	__builtin_memset(&key, 0, sizeof(key));
-	key.disk = (__u32)BPF_CORE_READ(disk, first_minor);
+	key.disk = (__u32)READ_NUMBER(disk, first_minor);
 	key.old = HAS_MEMBER(request, rq_disk);
 	if (first)
 		read_kernel_string(key.name, sizeof(key.name), BPF_CORE_READ(rq, q, disk)->disk_name,

@@ -200,6 +200,40 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
+/*
+ * Numbers of the kernel's types, as this kernel has them: between kernels some change their size, their sign, or become
+ * bit fields. Which is so is known at load: where a number is as declared here, nothing is left but its plain read.
+ */
+#define FIELD(from, member, what) __builtin_preserve_field_info((from)->member, BPF_FIELD_##what)
+#define AS_DECLARED(from, member) (FIELD(from, member, RSHIFT_U64) == 64 - 8 * sizeof((from)->member))
+
+static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u32 right, bool is_signed)
+{
+	__u64 value = 0;
+	void *to = &value;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	to += sizeof(value) - size;
+#endif
+	bpf_probe_read_kernel(to, size, at);
+	value <<= left;
+	return is_signed ? (__s64)value >> right : value >> right;
+}
+
+/* As BPF_CORE_READ(p, member). */
+#define READ_NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+	typeof(__from->member) __number; \
+\
+	if (AS_DECLARED(__from, member)) \
+		bpf_core_read(&__number, sizeof(__number), &__from->member); \
+	else \
+		__number = other_number(&__from->member, FIELD(__from, member, BYTE_SIZE), \
+			FIELD(__from, member, LSHIFT_U64), FIELD(__from, member, RSHIFT_U64), \
+			FIELD(__from, member, SIGNED)); \
+	__number; \
+})
+
 /* An IPv4 address, in network order, as IPv6 has it: ::ffff:a.b.c.d. */
 static __always_inline void ip_of_v4(__u8 *to, __u32 address)
 {
@@ -427,7 +461,7 @@ int net_dev_queue(__u64 *ctx)
 		e->__weight = weight;
 		e->__marks = 0;
 		e->__marks |= read_kernel_bytes(e->head.data, sizeof(e->head.data), &e->head.length,
-						BPF_CORE_READ(skb, data), BPF_CORE_READ(skb, len), TRUNCATED_SENT_HEAD,
+						BPF_CORE_READ(skb, data), READ_NUMBER(skb, len), TRUNCATED_SENT_HEAD,
 						FAULTED_SENT_HEAD);
 		__builtin_memset(e->text, 0, sizeof(e->text));
 		e->__marks |= read_kernel_bytes(e->text, sizeof(e->text) - 1, &read, BPF_CORE_READ(skb, head), 8,
@@ -435,7 +469,7 @@ int net_dev_queue(__u64 *ctx)
 		e->__marks |= read_kernel_string(e->device, sizeof(e->device), BPF_CORE_READ(skb, dev)->name,
 						 TRUNCATED_SENT_DEVICE, FAULTED_SENT_DEVICE) << 4;
 		bpf_probe_read_kernel(e->from, sizeof(e->from), ((struct ethhdr *)BPF_CORE_READ(skb, data))->h_source);
-		e->length = BPF_CORE_READ(skb, len);
+		e->length = READ_NUMBER(skb, len);
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		submit(e, sizeof(*e));
 	} else {

@@ -253,6 +253,21 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
+/*
+ * Numbers of the kernel's types, as this kernel has them: between kernels some change their size, their sign, or become
+ * bit fields. Which is so is known at load: where a number is as declared here, nothing is left but its plain read.
+ */
+#define FIELD(from, member, what) __builtin_preserve_field_info((from)->member, BPF_FIELD_##what)
+#define AS_DECLARED(from, member) (FIELD(from, member, RSHIFT_U64) == 64 - 8 * sizeof((from)->member))
+
+/* As p->member, of a pointer that may be followed directly. */
+#define NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+\
+	AS_DECLARED(__from, member) ? __from->member : \
+		(typeof(__from->member))BPF_CORE_READ_BITFIELD(__from, member); \
+})
+
 /* The entry of sockets under key; made with zeroes when there is none. NULL when there is no room. */
 static __u64 *at_sockets(const struct sockets_key *key)
 {
@@ -334,7 +349,7 @@ int task_file(struct bpf_iter__task_file___kernel *ctx)
 		e->pid = BPF_CORE_READ(task, tgid);
 		bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->comm);
 		e->fd = ctx->fd;
-		e->inode = file->f_inode->i_ino;
+		e->inode = NUMBER(file->f_inode, i_ino);
 		submit(e, sizeof(*e));
 	} else {
 		count(weight ? RING_FULL_FILE : SAMPLED_FILE);
@@ -357,7 +372,7 @@ int on_tcp(struct bpf_iter__tcp___kernel *ctx)
 	if (!weight)
 		return 0;
 	__builtin_memset(&key, 0, sizeof(key));
-	key.state = sk_common->skc_state;
+	key.state = NUMBER(sk_common, skc_state);
 	key.uid = ctx->uid;
 	add_to_sockets(&key, 1, weight);
 	return 0;
@@ -397,7 +412,7 @@ int task_kill(__u64 *ctx)
 		e->__weight = weight;
 		e->__marks = 0;
 		e->pid = pid_tgid >> 32;
-		e->target = (__u32)((struct task_struct *)ctx[0])->tgid;
+		e->target = (__u32)NUMBER((struct task_struct *)ctx[0], tgid);
 		e->signal = (__s32)ctx[1];
 		submit(e, sizeof(*e));
 	} else {

@@ -215,6 +215,48 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
+/*
+ * Numbers of the kernel's types, as this kernel has them: between kernels some change their size, their sign, or become
+ * bit fields. Which is so is known at load: where a number is as declared here, nothing is left but its plain read.
+ */
+#define FIELD(from, member, what) __builtin_preserve_field_info((from)->member, BPF_FIELD_##what)
+#define AS_DECLARED(from, member) (FIELD(from, member, RSHIFT_U64) == 64 - 8 * sizeof((from)->member))
+
+static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u32 right, bool is_signed)
+{
+	__u64 value = 0;
+	void *to = &value;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	to += sizeof(value) - size;
+#endif
+	bpf_probe_read_kernel(to, size, at);
+	value <<= left;
+	return is_signed ? (__s64)value >> right : value >> right;
+}
+
+/* As BPF_CORE_READ(p, member). */
+#define READ_NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+	typeof(__from->member) __number; \
+\
+	if (AS_DECLARED(__from, member)) \
+		bpf_core_read(&__number, sizeof(__number), &__from->member); \
+	else \
+		__number = other_number(&__from->member, FIELD(__from, member, BYTE_SIZE), \
+			FIELD(__from, member, LSHIFT_U64), FIELD(__from, member, RSHIFT_U64), \
+			FIELD(__from, member, SIGNED)); \
+	__number; \
+})
+
+/* As p->member, of a pointer that may be followed directly. */
+#define NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+\
+	AS_DECLARED(__from, member) ? __from->member : \
+		(typeof(__from->member))BPF_CORE_READ_BITFIELD(__from, member); \
+})
+
 /* An IPv4 address, in network order, as IPv6 has it: ::ffff:a.b.c.d. */
 static __always_inline void ip_of_v4(__u8 *to, __u32 address)
 {
@@ -270,11 +312,11 @@ int vfs_read(__u64 *ctx)
 						 FAULTED_READ_NAME);
 		e->__marks |= read_kernel_string(e->parent, 16, d->d_parent->d_name.name, TRUNCATED_READ_PARENT,
 						 FAULTED_READ_PARENT) << 2;
-		e->inode = file->f_inode->i_ino;
-		e->mode = d->d_inode->i_mode;
+		e->inode = NUMBER(file->f_inode, i_ino);
+		e->mode = NUMBER(d->d_inode, i_mode);
 		e->count = ctx[2];
 		e->position = behind;
-		e->regular = ((__u64)d->d_inode->i_mode & 61440 /* S_IFMT */) == 32768 /* S_IFREG */;
+		e->regular = ((__u64)NUMBER(d->d_inode, i_mode) & 61440 /* S_IFMT */) == 32768 /* S_IFREG */;
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));
@@ -302,14 +344,14 @@ int tcp_connect(struct pt_regs *ctx)
 		e->__id = 1;
 		e->__weight = weight;
 		e->__marks = 0;
-		ip_of_v4(e->to, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+		ip_of_v4(e->to, READ_NUMBER(sk, __sk_common.skc_daddr));
 		bpf_probe_read_kernel(e->to6, 16, &sk->__sk_common.skc_v6_daddr);
-		e->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-		e->number = BPF_CORE_READ(sk, __sk_common.skc_num);
-		e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+		e->port = bpf_ntohs(READ_NUMBER(sk, __sk_common.skc_dport));
+		e->number = READ_NUMBER(sk, __sk_common.skc_num);
+		e->family = READ_NUMBER(sk, __sk_common.skc_family);
 		e->shut = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown);
-		e->protocol = BPF_CORE_READ(sk, sk_protocol);
-		e->error = BPF_CORE_READ(sk, sk_err);
+		e->protocol = READ_NUMBER(sk, sk_protocol);
+		e->error = READ_NUMBER(sk, sk_err);
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));
@@ -344,10 +386,10 @@ int sched_switch(__u64 *ctx)
 		e->__marks = 0;
 		e->waits = BPF_CORE_READ_BITFIELD(prev, in_iowait) != 0;
 		e->waited = BPF_CORE_READ_BITFIELD_PROBED(base, in_iowait);
-		e->uid = prev->cred->uid.val;
-		e->far = BPF_CORE_READ(base2, real_parent, tgid);
-		e->exiting = (__s64)prev->exit_code >> 8;
-		e->swapped = bpf_htons((__u16)((struct task_struct *)ctx[2])->pid);
+		e->uid = NUMBER(prev->cred, uid.val);
+		e->far = READ_NUMBER(BPF_CORE_READ(base2, real_parent), tgid);
+		e->exiting = (__s64)NUMBER(prev, exit_code) >> 8;
+		e->swapped = bpf_htons((__u16)NUMBER((struct task_struct *)ctx[2], pid));
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));

@@ -200,6 +200,21 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
+/*
+ * Numbers of the kernel's types, as this kernel has them: between kernels some change their size, their sign, or become
+ * bit fields. Which is so is known at load: where a number is as declared here, nothing is left but its plain read.
+ */
+#define FIELD(from, member, what) __builtin_preserve_field_info((from)->member, BPF_FIELD_##what)
+#define AS_DECLARED(from, member) (FIELD(from, member, RSHIFT_U64) == 64 - 8 * sizeof((from)->member))
+
+/* As p->member, of a pointer that may be followed directly. */
+#define NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+\
+	AS_DECLARED(__from, member) ? __from->member : \
+		(typeof(__from->member))BPF_CORE_READ_BITFIELD(__from, member); \
+})
+
 enum { CUT = 1, UNREADABLE = 2 };
 
 /* Reads a C string; returns and counts whether it was cut or could not be read. */
@@ -358,7 +373,7 @@ int io_block_rq_issue(__u64 *ctx)
 	rq = (struct request *)ctx[0];
 	__builtin_memset(&key, 0, sizeof(key));
 	key.key0 = (__u64)rq;
-	key.key1 = rq->__sector;
+	key.key1 = NUMBER(rq, __sector);
 	now = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&io_in_flight, &key, &now, BPF_ANY))
 		count(MAP_FULL_IO);
@@ -381,7 +396,7 @@ int io_block_rq_complete(__u64 *ctx)
 	rq = (struct request *)ctx[0];
 	__builtin_memset(&key, 0, sizeof(key));
 	key.key0 = (__u64)rq;
-	key.key1 = rq->__sector;
+	key.key1 = NUMBER(rq, __sector);
 	span = bpf_map_lookup_elem(&io_in_flight, &key);
 	if (!span) {
 		if (!config.filter_on)
@@ -394,8 +409,8 @@ int io_block_rq_complete(__u64 *ctx)
 	disk = rq->q->disk;
 	now = bpf_ktime_get_ns();
 	__builtin_memset(&key2, 0, sizeof(key2));
-	key2.op = (__u64)rq->cmd_flags & 255;
-	key2.dev = ((__u32)disk->major << 20 | (__u32)disk->first_minor);
+	key2.op = (__u64)NUMBER(rq, cmd_flags) & 255;
+	key2.dev = ((__u32)NUMBER(disk, major) << 20 | (__u32)NUMBER(disk, first_minor));
 	observe_io(&key2, (now - *span) / 1000, weight);
 done:
 	bpf_map_delete_elem(&io_in_flight, &key);

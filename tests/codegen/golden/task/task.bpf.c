@@ -174,6 +174,40 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
+/*
+ * Numbers of the kernel's types, as this kernel has them: between kernels some change their size, their sign, or become
+ * bit fields. Which is so is known at load: where a number is as declared here, nothing is left but its plain read.
+ */
+#define FIELD(from, member, what) __builtin_preserve_field_info((from)->member, BPF_FIELD_##what)
+#define AS_DECLARED(from, member) (FIELD(from, member, RSHIFT_U64) == 64 - 8 * sizeof((from)->member))
+
+static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u32 right, bool is_signed)
+{
+	__u64 value = 0;
+	void *to = &value;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	to += sizeof(value) - size;
+#endif
+	bpf_probe_read_kernel(to, size, at);
+	value <<= left;
+	return is_signed ? (__s64)value >> right : value >> right;
+}
+
+/* As BPF_CORE_READ(p, member). */
+#define READ_NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+	typeof(__from->member) __number; \
+\
+	if (AS_DECLARED(__from, member)) \
+		bpf_core_read(&__number, sizeof(__number), &__from->member); \
+	else \
+		__number = other_number(&__from->member, FIELD(__from, member, BYTE_SIZE), \
+			FIELD(__from, member, LSHIFT_U64), FIELD(__from, member, RSHIFT_U64), \
+			FIELD(__from, member, SIGNED)); \
+	__number; \
+})
+
 /* The entry of blocks under key; made with zeroes when there is none. NULL when there is no room. */
 static __u64 *at_blocks(const __u32 *key)
 {
@@ -237,7 +271,7 @@ int sched_wakeup(__u64 *ctx)
 		bpf_probe_read_kernel(e->comm, sizeof(e->comm), p->comm);
 		e->cgroup = BPF_CORE_READ(p, cgroups, dfl_cgrp, kn, id);
 		e->ppid = BPF_CORE_READ(p, real_parent, tgid);
-		e->by = BPF_CORE_READ(task, tgid);
+		e->by = READ_NUMBER(task, tgid);
 		submit(e, sizeof(*e));
 	} else {
 		count(weight ? RING_FULL_WOKEN : SAMPLED_WOKEN);

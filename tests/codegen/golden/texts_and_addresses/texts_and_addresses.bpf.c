@@ -203,6 +203,48 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
+/*
+ * Numbers of the kernel's types, as this kernel has them: between kernels some change their size, their sign, or become
+ * bit fields. Which is so is known at load: where a number is as declared here, nothing is left but its plain read.
+ */
+#define FIELD(from, member, what) __builtin_preserve_field_info((from)->member, BPF_FIELD_##what)
+#define AS_DECLARED(from, member) (FIELD(from, member, RSHIFT_U64) == 64 - 8 * sizeof((from)->member))
+
+static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u32 right, bool is_signed)
+{
+	__u64 value = 0;
+	void *to = &value;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	to += sizeof(value) - size;
+#endif
+	bpf_probe_read_kernel(to, size, at);
+	value <<= left;
+	return is_signed ? (__s64)value >> right : value >> right;
+}
+
+/* As BPF_CORE_READ(p, member). */
+#define READ_NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+	typeof(__from->member) __number; \
+\
+	if (AS_DECLARED(__from, member)) \
+		bpf_core_read(&__number, sizeof(__number), &__from->member); \
+	else \
+		__number = other_number(&__from->member, FIELD(__from, member, BYTE_SIZE), \
+			FIELD(__from, member, LSHIFT_U64), FIELD(__from, member, RSHIFT_U64), \
+			FIELD(__from, member, SIGNED)); \
+	__number; \
+})
+
+/* As p->member, of a pointer that may be followed directly. */
+#define NUMBER(p, member) ({ \
+	typeof(p) __from = (p); \
+\
+	AS_DECLARED(__from, member) ? __from->member : \
+		(typeof(__from->member))BPF_CORE_READ_BITFIELD(__from, member); \
+})
+
 /* An IPv4 address, in network order, as IPv6 has it: ::ffff:a.b.c.d. */
 static __always_inline void ip_of_v4(__u8 *to, __u32 address)
 {
@@ -388,7 +430,7 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 		e->__marks = 0;
 		__builtin_memcpy(e->name, "state", 6);
 		ip_of_v4(e->local, v4);
-		ip_of_v4(e->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+		ip_of_v4(e->remote, READ_NUMBER(sk, __sk_common.skc_daddr));
 		bpf_probe_read_kernel(e->remote_six, 16, &sk->__sk_common.skc_v6_daddr);
 		submit(e, sizeof(*e));
 	} else {
@@ -424,7 +466,7 @@ int net_dev_queue(__u64 *ctx)
 		return 0;
 	header = (struct ethhdr *)skb->data;
 	weight = sample();
-	first = skb->protocol == bpf_htons(2048 /* ETH_P_IP */);
+	first = NUMBER(skb, protocol) == bpf_htons(2048 /* ETH_P_IP */);
 	count(PRODUCED_PACKET);
 	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
@@ -435,11 +477,11 @@ int net_dev_queue(__u64 *ctx)
 						 FAULTED_PACKET_DEVICE);
 		bpf_probe_read_kernel(e->source, sizeof(e->source), header->h_source);
 		if (first)
-			ip_of_v4(e->four, skb->len);
+			ip_of_v4(e->four, NUMBER(skb, len));
 		else
-			ip_of_v4(e->four, (__u32)((__u64)BPF_CORE_READ(header, h_proto) + skb->len));
-		e->protocol = bpf_ntohs(skb->protocol);
-		e->length = skb->len;
+			ip_of_v4(e->four, (__u32)((__u64)READ_NUMBER(header, h_proto) + NUMBER(skb, len)));
+		e->protocol = bpf_ntohs(NUMBER(skb, protocol));
+		e->length = NUMBER(skb, len);
 		submit(e, sizeof(*e));
 	} else {
 		count(weight ? RING_FULL_PACKET : SAMPLED_PACKET);

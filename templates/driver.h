@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 9 */
+int er_abi(void);                       /* of this interface: 10 */
 const char *er_name(void);              /* of the tracer */
 const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -60,7 +60,8 @@ int er_map_update(er_object *o, const char *map, const void *key, const void *va
 int er_map_delete(er_object *o, const char *map, const void *key);
 /* Lets the kernel count and time all programs' runs, until close; the system's own setting stays as it is. */
 int er_measure(er_object *o);
-/* What the kernel says of a loaded program; runs and ns need er_measure. */
+/* What the kernel says of a loaded program; runs and ns need er_measure. missed: hits for which it was not run, because it (or
+ * another on this CPU) was running, or no return could be caught; those of links are known before detach only. */
 int er_program_stats(er_object *o, const char *program, uint64_t *runs, uint64_t *ns, uint64_t *missed);
 
 /* Drained records, without an object: from any thread, of a recording too. sizes holds the least and the most bytes of each

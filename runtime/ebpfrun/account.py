@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .delivery import Fate
 from .manifest import Manifest
@@ -99,8 +99,22 @@ def take(manifest: Manifest, counts: Counts, beyond: Counter[int], fates: Sequen
     return Account(events, counts)
 
 
+@runtime_checkable
+class Misses(Protocol):
+    """A tracer that knows what the kernel did not run its programs for."""
+
+    def missed(self) -> dict[str, int]:
+        """By attach point."""
+        ...
+
+
 def read_counters(manifest: Manifest, tracer: Dump) -> Counts:
-    """The kernel's counters, summed over CPUs."""
+    """The kernel's counters, summed over CPUs, and the hits that it missed."""
+    missed = tracer.missed() if isinstance(tracer, Misses) else {}
+    return _counters(manifest, tracer) | {("missed", of): n for of, n in missed.items() if n}
+
+
+def _counters(manifest: Manifest, tracer: Dump) -> Counts:
     if not manifest.counters:
         return {}
     slots: Mapping[int, int] = {

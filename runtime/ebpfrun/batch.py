@@ -19,6 +19,7 @@ from .errors import ClosedError, UsageError
 from .manifest import Event, Slot
 
 if TYPE_CHECKING:
+    from .account import Account
     from .metrics import Reading
     from .pages import Lease
     from .records import Records
@@ -67,7 +68,7 @@ class _Decoded:
 class Batch:
     """``len()`` is the number of events. Made by :class:`~ebpfrun.records.Records`."""
 
-    __slots__ = ("_decoded", "_length", "_loan", "_records", "counts", "readings")
+    __slots__ = ("_decoded", "_length", "_loan", "_records", "account", "counts", "readings")
 
     def __init__(
         self, records: Records, loan: Loan, length: int, counts: dict[int, int], readings: Sequence[Reading] = ()
@@ -80,6 +81,8 @@ class Batch:
         self._decoded = _Decoded()
         self.counts = counts
         self.readings = readings
+        self.account: Account | None = None
+        """What became of every event until now: with the readings of an interval, for sinks that want it."""
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -164,6 +167,7 @@ class Batch:
         """The same for another borrower, who releases it too: the memory is used again after the last of them."""
         shared = Batch(self._records, self._loan.again(), self._length, self.counts, self.readings)
         shared._decoded = self._decoded
+        shared.account = self.account
         return shared
 
     def release(self) -> None:

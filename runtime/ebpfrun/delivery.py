@@ -98,6 +98,7 @@ class Delivery:
         self.fate = Fate(Counter(), Counter(), Counter(), Counter())
         self.failed: SinkError | None = None
         self.crashed: BaseException | None = None
+        self.wants_account = bool(getattr(sink, "wants_account", False))
         self._sink = sink
         self._settings = settings
         self._say = say

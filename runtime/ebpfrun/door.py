@@ -17,7 +17,7 @@ from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 9
+ABI = 10
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18

@@ -104,13 +104,21 @@ class Output:
                 self._put(wanted)
 
     def tick(self, tracer: Dump) -> None:
-        """An interval has passed: puts out what the metrics gathered in it."""
-        if self._interval is not None and self._records.manifest.metrics:
-            self.readings(self._metrics.interval(tracer))
+        """An interval has passed: puts out what the metrics gathered in it, and the account until now."""
+        if self._interval is not None:
+            self._read(tracer, self._metrics.interval)
 
-    def readings(self, readings: Sequence[Reading]) -> None:
-        """Hands readings of metrics to every sink."""
-        self._put(self._records.batch(b"", readings))
+    def _read(self, tracer: Dump, read: Callable[[Dump], list[Reading]]) -> None:
+        readings = read(tracer) if self._records.manifest.metrics else []
+        until_now = self.account(tracer) if any(delivery.wants_account for delivery in self._deliveries) else None
+        if readings or until_now:
+            self.readings(readings, until_now)
+
+    def readings(self, readings: Sequence[Reading], until_now: Account | None = None) -> None:
+        """Hands readings of metrics to every sink, with the account for those that want it."""
+        batch = self._records.batch(b"", readings)
+        batch.account = until_now
+        self._put(batch)
 
     def account(self, tracer: Dump) -> Account:
         """What became of every event until now."""
@@ -123,8 +131,7 @@ class Output:
     def finish(self, tracer: Dump) -> None:
         """After detaching and the last batch: totals of the metrics, sinks closed, the account on stderr. Then raises the first
         failure of a sink there was, unless it was only that a pipe's reader left."""
-        if self._records.manifest.metrics:
-            self.readings(self._metrics.totals(tracer))
+        self._read(tracer, self._metrics.totals)
         self.close()
         events = self._records.manifest.events
         beyond = {event.name: self._beyond[event.id] for event in events if self._beyond[event.id]}

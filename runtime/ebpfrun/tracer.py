@@ -88,6 +88,7 @@ class Tracer:
         self._pages = Pages(max(_PAGE, largest + 16))
         self._taken: Counter[int] = Counter()
         self._detached = False
+        self._missed: dict[str, int] = {}
         self._loaded: list[Program] = []
         self._wildcards: dict[str, wildcards.Chosen] = {}
         self._remarks: list[wildcards.Remark] = []
@@ -145,6 +146,7 @@ class Tracer:
         links = sum(len(chosen.names) for chosen in self._wildcards.values() if not chosen.multi)
         if links > _QUICK:
             self._notice(f"detaching from {links} places, which takes the kernel some time", True)
+        self._missed = self.missed()
         self._opened().detach()
         self.attached = ()
         self._detached = True
@@ -241,6 +243,16 @@ class Tracer:
         """(program, runs, ns, missed) of what is loaded, as the kernel counts them."""
         opened = self._opened()
         return [(p, *opened.stats(p.name)) for p in self._loaded]
+
+    def missed(self) -> dict[str, int]:
+        """Hits for which the kernel could not run the program, by attach point: because it was running there already, or more
+        calls were under way than it can catch the returns of (Linux 6.7 and later tell these)."""
+        if self._detached:
+            return self._missed
+        found: Counter[str] = Counter()
+        for program, _, _, missed in self.stats():
+            found[program.text] += missed
+        return dict(found)
 
     @property
     def libbpf(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import threading
@@ -122,6 +123,21 @@ class Gate:
 
     def close(self) -> None:
         pass
+
+
+def test_losses_are_a_stream_too(start: Start, caller: Caller, tmp_path: Path) -> None:
+    with start("--ring", "4KiB", "--interval", "50ms", "--sink", "jsonl:rows,losses=yes") as run:
+        caller.call(MANY)
+        while b'"losses"' not in (tmp_path / "rows").read_bytes():
+            pass
+        run.end()
+    lines = [json.loads(line) for line in (tmp_path / "rows").read_text().splitlines()]
+    account = run.account()
+    assert account["delivered"] == sum("event" in line for line in lines)
+    seen = [line["losses"]["events"]["call"] for line in lines if "losses" in line]
+    assert [e["produced"] for e in seen] == sorted(e["produced"] for e in seen)
+    assert (seen[-1]["produced"], seen[-1]["ring_full"]) == (MANY, account["full"])
+    assert all(e["produced"] >= e["ring_full"] + sum(s["delivered"] for s in e["sinks"]) for e in seen)
 
 
 @pytest.mark.parametrize("policy", [DROP_NEWEST, DROP_OLDEST])

@@ -63,6 +63,18 @@ def test_every_other_loss_has_its_words() -> None:
     ]
 
 
+def test_hits_that_the_kernel_missed_are_told() -> None:
+    class Missing(Maps):
+        def missed(self) -> dict[str, int]:
+            return {"kretprobe:vfs_read": 3, "kprobe:vfs_read": 0}
+
+    into, _, err = output(["jsonl"])
+    into.finish(Missing().count())
+    assert err.getvalue().splitlines()[3:] == [
+        "  kretprobe:vfs_read: 3 hits missed, because the kernel could not run the program there"
+    ]
+
+
 @pytest.mark.parametrize(
     ("produced", "words"), [(4, "2 of them are unaccounted for"), (1, "1 more than were produced")], ids=["too few", "too many"]
 )

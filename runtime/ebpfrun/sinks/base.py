@@ -31,7 +31,8 @@ _MAY_PASS = frozenset((
 
 
 class Sink(Protocol):
-    """The contract, tested by :mod:`ebpfrun.sinks.conformance`."""
+    """The contract, tested by :mod:`ebpfrun.sinks.conformance`. An attribute ``wants_account`` that is true asks for
+    ``batch.account`` beside the readings of each interval."""
 
     def write(self, batch: Batch) -> None:
         """Takes every row of the batch, or raises SinkError. The batch is over when this returns: what is kept is a copy."""

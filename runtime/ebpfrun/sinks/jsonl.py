@@ -3,6 +3,8 @@
 Events are those of :class:`ebpfrun.lines.Json`. A metric is ``{"metric": NAME, "kind", "unit", "time", "seconds", "labels":
 {…}, …}`` with ``"value"``, or for a histogram ``"count"``, ``"sum"`` and ``"buckets": [[low, high, n], …]`` (not the empty ones;
 null is no bound). ``"seconds"`` is the length of the interval, null for figures since the start.
+
+With ``losses=yes`` each interval ends in ``{"losses": {…}}``, the account until then (:meth:`ebpfrun.account.Account.plain`).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ RESERVED = ("event", "metric", "truncated", "unreadable")
 
 
 class JsonLines:
-    OPTIONS = OPTIONS
+    OPTIONS = (*OPTIONS, "losses")
 
     def __init__(self, words: Words, context: Context) -> None:
         for event in context.manifest.events:
@@ -35,6 +37,7 @@ class JsonLines:
                 if slot.name in RESERVED:
                     raise UsageError(f"sink jsonl: event {event.name} has a field '{slot.name}', a key of jsonl itself")
         self._names = context.names
+        self.wants_account = words.value("losses", _yes_or_no, False)
         self._writer = LineWriter(Json(context.names), open_out(words, words.target, context))
 
     def write(self, batch: Batch) -> None:
@@ -44,12 +47,20 @@ class JsonLines:
         for reading in batch.readings:
             for sample in reading.samples:
                 yield json.dumps(metric_object(reading, sample, self._names)) + "\n"
+        if self.wants_account and batch.account is not None:
+            yield json.dumps({"losses": batch.account.plain()}) + "\n"
 
     def flush(self) -> None:
         self._writer.flush()
 
     def close(self) -> None:
         self._writer.close()
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError("expected yes or no")
+    return text == "yes"
 
 
 def metric_object(reading: Reading, sample: Sample, names: Names) -> dict[str, Any]:

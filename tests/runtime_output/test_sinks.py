@@ -19,6 +19,7 @@ from ebpfrun.names import Names
 from ebpfrun.records import Records
 from ebpfrun.sinks import Context, SinkError, open_sink
 from ebpfrun.sinks.memory import Memory
+from ebpfrun.sinks.registry import _SINKS, NAMES
 from ebpfrun.sinks.words import Words, parse
 
 from .conftest import EXEC, LATENCY, OPEN, OPENS, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
@@ -311,3 +312,13 @@ def test_words() -> None:
 def test_words_that_name_no_sink(words: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         open_sink(words, Context(BOTH, Names({}), None))
+
+
+def test_each_sink_and_option_is_documented() -> None:
+    lines = (Path(__file__).parents[2] / "docs/sinks.md").read_text(encoding="utf-8").splitlines()
+    for name in NAMES:
+        rows = [line for line in lines if line.startswith("| `") and f"`{name}`" in line.split("|")[1]]
+        assert rows, name
+        for option in getattr(_SINKS[name](), "OPTIONS", ()):
+            assert f"`{option}`" in rows[0], (name, option)
+            assert any(line.startswith(f"| `{option}=") for line in lines), option

@@ -267,16 +267,19 @@ class Tracer:
         return self._object
 
     def _mount_tracefs(self, driver: Driver) -> None:
-        needed = any(p.kind == "tracepoint" or wildcards.is_wildcard(p) for p in self.manifest.programs)
-        if not needed or os.path.isdir(f"{wildcards.TRACING}/events"):
+        needed = any(p.kind == "tracepoint" for p in self.manifest.programs)
+        useful = needed or any(wildcards.is_wildcard(p) and "function" in p.target for p in self.manifest.programs)
+        if not useful or os.path.isdir(f"{wildcards.TRACING}/events"):
             return
         try:
             driver.mount("tracefs", wildcards.TRACING)
         except DriverError as error:
+            if not needed:  # which functions can be probed is told by kallsyms too, if not as well
+                return
             raise MachineError(
                 f"tracepoints need tracefs, and {error} (try: mount -t tracefs tracefs {wildcards.TRACING})"
             ) from None
-        self._notice(f"mounted tracefs at {wildcards.TRACING}, for tracepoints", True)
+        self._notice(f"mounted tracefs at {wildcards.TRACING}, for {'tracepoints' if needed else 'names of functions'}", True)
 
     def _load(self, held: Object, choice: attach.Choice, chooser: attach.Chooser) -> tuple[Program, DriverError] | None:
         """Loads what was chosen; returns the program that the kernel refused, if there is another way."""

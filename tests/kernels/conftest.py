@@ -103,7 +103,7 @@ class Observed:
 
 
 class Observe(Protocol):
-    def __call__(self, spec: str, work: Callable[[Observed], object], binary: Path | None = None) -> Observed: ...
+    def __call__(self, spec: str, work: Callable[[Observed], object], binary: Path | None = None, pid: int = 0) -> Observed: ...
 
 
 @pytest.fixture(scope="session")
@@ -120,15 +120,15 @@ def _in_binary(binary: Path, program: manifest.Program) -> manifest.Program:
 
 @pytest.fixture
 def observe(lab_artefacts: Path, request: pytest.FixtureRequest) -> Observe:
-    """``observe(spec, work)`` attaches to this process, calls ``work`` with what is being observed, and
+    """``observe(spec, work)`` attaches to this process (or to ``pid``), calls ``work`` with what is being observed, and
     detaches. What was observed can be asked for until the test ends. ``binary`` takes the place of that in the spec."""
 
-    def run(spec: str, work: Callable[[Observed], object], binary: Path | None = None) -> Observed:
+    def run(spec: str, work: Callable[[Observed], object], binary: Path | None = None, pid: int = 0) -> Observed:
         known = manifest.read(str(lab_artefacts / spec))
         if binary:
             known = known._replace(programs=tuple(map(partial(_in_binary, binary), known.programs)))
         said: list[str] = []
-        filters = {"pid": os.getpid()} if known.filters else {}
+        filters = {"pid": pid or os.getpid()} if known.filters else {}
         tracer = Tracer(known, filters=filters, notice=lambda text, _: said.append(text))
         request.addfinalizer(tracer.close)
         try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from workloads import Workloads
+from workloads import Workload, Workloads
 
 from .conftest import Observe, Observed
 
@@ -70,6 +71,15 @@ def test_a_semaphore_is_raised_while_the_tracer_is_there(observe: Observe, known
     assert known.known_guarded(3) == 0
     assert wanted == [1]
     assert seen.events("guarded") == [{"number": 2}]
+
+
+def test_in_a_program_that_is_not_position_independent(
+    observe: Observe, workloads: Workloads, workload: Callable[..., Workload]
+) -> None:
+    """What kernels without attach cookies can, too: libbpf tells places apart by their addresses."""
+    work = workload("fires", 25)
+    seen = observe("usdt_in_program", lambda _: work.go(), Path(workloads.command("fires")[0]), work.pid)
+    assert seen.events("several") == [{"number": n} for n in range(1, 26)]
 
 
 def test_what_a_library_does_not_have(observe: Observe, known: ctypes.CDLL, file: Path) -> None:

@@ -26,6 +26,14 @@ class BuildError(EbpfrunError):
         self.exit_status = exit_status
 
 
+def find(word: str, build: str | None = None) -> manifest.Manifest:
+    """The manifest of a current artefact. Messages call the spec as ``word`` does."""
+    known = manifest.read(resolve(word, build))
+    if not word.endswith(_SUFFIXES):
+        return known
+    return known._replace(spec_file=word, programs=tuple(p._replace(file=word) for p in known.programs))
+
+
 def resolve(word: str, build: str | None = None) -> str:
     """The folder of a current artefact. ``build`` is where artefacts are (default: ``build`` in the current folder)."""
     out = build or BUILD

@@ -43,7 +43,7 @@ def _main(argv: list[str], stop: Stop) -> int:
             from . import listing
 
             return listing.main(rest)
-    from . import artefact, manifest, options, privileges
+    from . import artefact, options, privileges
 
     if any(word.partition("=")[0] == "--replay" for word in argv):
         from .recording.replay import replay
@@ -55,7 +55,7 @@ def _main(argv: list[str], stop: Stop) -> int:
         return EXIT_OK
     if not target.help:
         privileges.insist()
-    built = manifest.read(artefact.resolve(target.word, target.build))
+    built = artefact.find(target.word, target.build)
     chosen = options.parse(target, built)
     from .run import run
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import extras
+from .arrays import array, bools
 from .batch import Batch
 from .decode import TRUNCATED, UNREADABLE, marked, numpy_kind, text, word
 from .errors import UsageError
@@ -92,7 +93,7 @@ def _column(batch: Batch, event: Event, slot: Slot, type: Any, count: int) -> An
         numbers, firsts = loops.distinct(*where, word(slot.type) == "comm", count)
         indices = pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(numbers)])
         texts = map(_text_of(slot.type, batch.records.names), batch.values(event.name, slot.name, firsts))
-        return pa.DictionaryArray.from_arrays(indices, pa.array(list(texts), pa.string()))
+        return pa.DictionaryArray.from_arrays(indices, array(list(texts), pa.string()))
     if word(slot.type) == "string":
         offsets, texts = loops.utf8(*where, count)
         return _texts(offsets, texts)
@@ -102,7 +103,7 @@ def _column(batch: Batch, event: Event, slot: Slot, type: Any, count: int) -> An
         return pa.ListArray.from_arrays(pa.Array.from_buffers(pa.int32(), count + 1, [None, pa.py_buffer(lists)]), items)
     column = batch.columns(event.name)[slot.name]
     if word(slot.type) == "bool":
-        return pa.array(column.astype("?"))
+        return bools(column)
     return pa.Array.from_buffers(type, count, [None, pa.py_buffer(_contiguous(column))])
 
 
@@ -138,7 +139,7 @@ def _marks(batch: Batch, event: Event, count: int) -> list[Any]:
         int(each): (marked(event, int(each), TRUNCATED) or None, marked(event, int(each), UNREADABLE) or None)
         for each in set(marks.tolist())
     }
-    return [pa.array([known[m][i] for m in marks.tolist()], pa.list_(pa.string())) for i in (0, 1)]
+    return [array([known[m][i] for m in marks.tolist()], pa.list_(pa.string())) for i in (0, 1)]
 
 
 # Metrics.
@@ -172,7 +173,8 @@ def metric_batch(reading: Reading, names: Names) -> Any:
             row |= {"count": sample.observations, "sum": sample.value}
             row["buckets"] = [_bucket(*bounds(metric.buckets, i), n) for i, n in enumerate(sample.slots) if n]
         rows.append(row)
-    return library().RecordBatch.from_pylist(rows, metric_schema(metric))
+    made = metric_schema(metric)
+    return library().RecordBatch.from_arrays([array([row[f.name] for row in rows], f.type) for f in made], schema=made)
 
 
 def _bucket(low: int | None, high: int | None, n: int) -> dict[str, float | None]:

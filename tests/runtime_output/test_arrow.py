@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import struct
+import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -111,6 +113,19 @@ def test_metrics() -> None:
     buckets = [{"low": 0.0, "high": 2.0, "n": 1}, {"low": 4.0, "high": 8.0, "n": 1}, {"low": 2.0**63, "high": 2.0**64, "n": 2}]
     assert latency == {"seconds": None, "syscall": "read", "count": 4, "sum": 7, "buckets": buckets}
     assert found["opens"].drop_columns(["time"]).to_pylist() == [{"seconds": None, "pid": 7, "comm": "cat", "value": 3}]
+
+
+@pytest.mark.parametrize("sink", ["parquet", "arrow", "duckdb"])
+def test_pandas_is_not_imported(sink: str, tmp_path: Path) -> None:
+    code = (
+        "import sys; from ebpfrun.metrics import Reading, Sample; from ebpfrun.sinks import open_sink;"
+        "from ebpfrun.sinks.conformance import batch, context, names, numbers;"
+        f"sink = open_sink({f'{sink}:{tmp_path}/' + ('x' if sink == 'duckdb' else '')!r}, context());"
+        "reading = Reading(context().manifest.metrics[0], 0, 1.0, [Sample((), 5)]);"
+        "sink.write(batch(names('a', 'b', marks=1), numbers(1), readings=[reading])); sink.close(); print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

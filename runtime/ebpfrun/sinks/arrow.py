@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ebpfrun import arrow
+from ebpfrun.arrays import array
 from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Event
@@ -94,7 +95,9 @@ class _IpcStream:
         options = pa.ipc.IpcWriteOptions(compression=None if codec == "none" else codec)
         self._writer = pa.ipc.new_stream(pa.PythonFile(self._memory, "w"), schema, options=options)
         try:
-            self.write(pa.RecordBatch.from_pylist([], schema))  # the schema goes out with the first batch
+            self.write(
+                pa.RecordBatch.from_arrays([array([], field.type) for field in schema], schema=schema)
+            )  # the schema goes out with the first batch
         except SinkError:
             self._stream.close()
             raise

@@ -51,7 +51,7 @@ class DuckDb:
             self._table(tables.metric_table(metric), arrow.metric_schema(metric))
 
     def _table(self, name: str, schema: Any) -> None:
-        self._db.register("incoming", _stored(schema.empty_table()))
+        self._db.register("incoming", _stored(arrow.library().Table.from_batches([], schema)))
         wanted = self._columns("select * from incoming")
         if self._db.execute("select 1 from duckdb_tables() where table_name = ?", [name]).fetchone():
             there = self._columns(f"select * from {_quoted(name)}")
@@ -123,8 +123,11 @@ def _is_duration(field: Any) -> bool:
 def _stored(table: Any) -> Any:
     """With durations as the numbers of ns that they are."""
     pa = arrow.library()
-    fields = [pa.field(f.name, pa.int64()) if _is_duration(f) else f for f in table.schema]
-    return table.cast(pa.schema(fields))
+    for i, field in enumerate(table.schema):
+        if _is_duration(field):
+            numbers = [chunk.view(pa.int64()) for chunk in table.column(i).chunks]
+            table = table.set_column(i, pa.field(field.name, pa.int64()), pa.chunked_array(numbers, pa.int64()))
+    return table
 
 
 def _readable(field: Any) -> str:

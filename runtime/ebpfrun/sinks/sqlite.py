@@ -8,6 +8,7 @@ negative in the table and whole in the view. Rows are added to tables that are t
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import struct
 from collections import Counter
@@ -32,6 +33,8 @@ from .words import Words
 _AS_IT_IS = frozenset(("timestamp", "u64", "bytes", "duration"))
 """Types whose 64 bits are stored as they are."""
 _HALF = 1 << 63
+AT_ONCE = 16
+"""Rows of one statement: half the time of a statement for each."""
 _MARKS = Slot("marks", "u32", 4, 4)
 
 
@@ -55,7 +58,6 @@ class Sqlite:
             self._db.execute(f"pragma {pragma}")
         for event in context.manifest.events:
             self._table(event.name, _event_columns(event), {s.name: s.type for s in event.fields})
-            self._inserts[event.name] = ""  # the offset of its times is known with the first batch
         for metric in context.manifest.metrics:
             self._table(tables.metric_table(metric), _metric_columns(metric), {"time": "timestamp"})
 
@@ -77,9 +79,13 @@ class Sqlite:
         if not self._db.in_transaction:
             self._db.execute("begin")
         for event in batch.events:
-            if not self._inserts[event]:
-                self._inserts[event] = self._rows[event].insert(batch.records.offset)
-            self._insert(event, self._rows[event].of(batch))
+            rows = self._rows[event]
+            one, many = rows.inserts(batch.records.offset)
+            values = iter(rows.of(batch))
+            whole = batch.counts[rows.id] // AT_ONCE
+            flat = itertools.chain.from_iterable(itertools.islice(values, whole * AT_ONCE))
+            self._db.executemany(many, zip(*[flat] * (rows.width * AT_ONCE), strict=True))
+            self._db.executemany(one, values)
         for reading in batch.readings:
             self._insert(tables.metric_table(reading.metric), self._metric_rows(reading))
         self._uncommitted.update(batch.counts)
@@ -139,6 +145,8 @@ class _Rows:
     """Rows of one event straight from its records: no value is touched that SQLite takes as it is."""
 
     def __init__(self, event: Event, names: Names) -> None:
+        self.id = event.id
+        self.width = len(event.fields) + (2 if can_be_marked(event) else 0)
         self._event = event
         self._marked = can_be_marked(event)
         wanted = (*event.fields, _MARKS) if self._marked else event.fields
@@ -146,11 +154,18 @@ class _Rows:
         self._order = [slots.index(slot) for slot in wanted]
         self._converters = [_converter(slot.type, names) for slot in event.fields]
         self._layout = _layout(slots)
+        self._made_for: int | None = None
+        self._statements = "", ""
 
-    def insert(self, offset: int) -> str:
-        values = [f"? + {offset}" if word(slot.type) == "timestamp" else "?" for slot in self._event.fields]
-        values += ["?"] * (2 if self._marked else 0)
-        return f"insert into {_quoted(self._event.name)} values ({', '.join(values)})"
+    def inserts(self, offset: int) -> tuple[str, str]:
+        """The statement for one row, and for :data:`AT_ONCE`; ``offset`` turns times into ns since 1970."""
+        if self._made_for != offset:
+            values = [f"? + {offset}" if word(slot.type) == "timestamp" else "?" for slot in self._event.fields]
+            row = f"({', '.join(values + ['?'] * (self.width - len(values)))})"
+            head = f"insert into {_quoted(self._event.name)} values "
+            self._statements = head + row, head + ", ".join([row] * AT_ONCE)
+            self._made_for = offset
+        return self._statements
 
     def of(self, batch: Batch) -> Iterable[tuple[Any, ...]]:
         memory, start, step = batch.strided(self._event.name)

@@ -5,25 +5,25 @@ Ends with SIGINT, and says the account as ebpfrun does. A part of the benchmark,
 
 from __future__ import annotations
 
+import signal
 import sys
 
-from ebpfrun.stop import Stop
 from ebpfrun.tracer import Tracer
 
 EVENT = "call"
 
 
 def main(artefact: str, pid: int) -> None:
-    stop = Stop()
-    stop.install()
-    total = 0
-    with Tracer(artefact, filters={"pid": pid}, bell=stop.bell) as tracer:
+    total = delivered = 0
+    with Tracer(artefact, filters={"pid": pid}) as tracer:
+        batches = tracer.batches()
+        signal.signal(signal.SIGINT, lambda *_: batches.stop())
         print(f"{tracer.manifest.name}: attached 1 program", file=sys.stderr, flush=True)
-        for batch in tracer.batches(until=stop):
+        for batch in batches:
             total += int(batch.columns(EVENT)["task"].sum())
-        (calls,) = tracer.account().events
-    print(f"{EVENT}: {calls.produced} produced, {calls.sinks[0].delivered} delivered ({total})", file=sys.stderr)
-    stop.close()
+            delivered += len(batch)
+        (account,) = tracer.account().events
+    print(f"{EVENT}: {account.produced} produced, {delivered} delivered ({total})", file=sys.stderr)
 
 
 if __name__ == "__main__":

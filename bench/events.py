@@ -28,6 +28,8 @@ PRINTF_BT = (
     "tracepoint:syscalls:sys_enter_getppid /pid == PID/ {"
     ' printf("%llu %d %d %d %d %s %llu %llu\\n", nsecs, pid, tid, uid, args->__syscall_nr, comm, cgroup, curtask); }'
 )
+QUEUE = ",queue=1GiB"  # at full speed events come faster than any sink but columns takes them: what waits, waits in memory
+CALM = 200_000  # events a second, for memory: with the usual queue
 BARS = {  # µs of CPU per event, and as a part of bpftrace's
     "columns": "≤ 0.08 µs, ≤ 1/40",
     "jsonl": "≤ 0.4 µs, ≤ 1/10",
@@ -55,11 +57,11 @@ Start = Callable[[int], list[str]]
 """The tracer's command, given the pid to trace."""
 
 
-def _pinned(cpus: set[int]) -> Callable[[], None]:
+def pinned(cpus: set[int]) -> Callable[[], None]:
     return lambda: os.sched_setaffinity(0, cpus)
 
 
-def _cpus() -> tuple[set[int], set[int]]:
+def cpus() -> tuple[set[int], set[int]]:
     """Where the generator runs, and where the tracer: the others, if there are any."""
     first, *rest = sorted(os.sched_getaffinity(0))
     return {first}, set(rest) or {first}
@@ -67,11 +69,11 @@ def _cpus() -> tuple[set[int], set[int]]:
 
 def generator(workloads: Workloads, folder: Path, *args: int) -> Workload:
     work = Workload(workloads.command("getppids", *args), folder)
-    os.sched_setaffinity(work.pid, _cpus()[0])
+    os.sched_setaffinity(work.pid, cpus()[0])
     return work
 
 
-def _wait_until_attached(process: subprocess.Popen[str]) -> str:
+def wait_until_attached(process: subprocess.Popen[str]) -> str:
     """What it said until then. bpftrace does not say it: there the kernel does, whose program runs by a call of our own."""
     assert process.stderr and isinstance(process.args, list)
     said = ""
@@ -91,15 +93,15 @@ def _wait_until_attached(process: subprocess.Popen[str]) -> str:
     return said
 
 
-def measure(start: Start, works: Workloads, folder: Path, calls: int) -> Run:
-    """Starts the tracer, lets the generator go, ends the tracer."""
-    with generator(works, folder, calls) as work:
+def measure(start: Start, works: Workloads, folder: Path, calls: int, rate: int = 0) -> Run:
+    """Starts the tracer, lets the generator go (at full speed, or at a rate), ends the tracer."""
+    with generator(works, folder, calls, rate) as work:
         process = subprocess.Popen(
             start(work.pid), cwd=folder, stdout=(folder / "out").open("wb"), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
-            preexec_fn=_pinned(_cpus()[1]),
+            preexec_fn=pinned(cpus()[1]),
         )  # fmt: skip
         assert process.stderr
-        said = _wait_until_attached(process)
+        said = wait_until_attached(process)
         truth = work.go() if calls else {"ns": 0}
         process.send_signal(signal.SIGINT)
         cpu, rss = ended(process)
@@ -128,12 +130,12 @@ def sinks() -> list[str]:
     return [name for name in ("table", *BARS) if name in NAMES]
 
 
-def _ebpfrun(sink: str, folder: Path) -> Start:
+def _ebpfrun(sink: str, folder: Path, options: str = QUEUE) -> Start:
     target = folder / f"out.{ENDINGS.get(sink, sink)}"
 
     def start(pid: int) -> list[str]:
         target.unlink(missing_ok=True)
-        return [EBPFRUN, "build/getppid", "--pid", str(pid), "--sink", f"{sink}:{target}"]
+        return [EBPFRUN, "build/getppid", "--pid", str(pid), "--sink", f"{sink}:{target}{options}"]
 
     return start
 
@@ -163,6 +165,9 @@ def events(folder: Path, rounds: int, calls: int) -> Iterator[Row]:
             runs[name].append(measure(start, works, folder, calls))
     yield from _cpu_rows(runs, idle)
     yield from _other_rows(runs)
+    calm = {name: _ebpfrun(name, folder, "") if name in BARS and name != "columns" else start for name, start in all_.items()}
+    for name, start in calm.items():
+        yield _rss_row(name, measure(start, works, folder, 3 * CALM, CALM))
     yield _idle_row(folder, works)
 
 
@@ -187,10 +192,6 @@ def _other_rows(runs: dict[str, list[Run]]) -> Iterator[Row]:
         of = f"of {found[0].produced}"
         ours, peer = ("", f"{lost} {of}") if name in ("by hand", "bpftrace") else (str(lost), of)
         yield Row(f"events lost, {name}", ours, peer, "", "0" if name in BARS else "")
-    for name, found in runs.items():
-        rss = f"{max(run.rss for run in found) - (0 if name == 'bpftrace' else 2 * RING_MB):.1f} MB"
-        ours, peer = ("", rss) if name in ("by hand", "bpftrace") else (rss, "")
-        yield Row(f"peak RSS without the ring, {name}", ours, peer, "", RSS_BARS.get(name, ""))
     hand = [run.ns_per_call for run in runs["by hand"]]
     for name in ("columns", "jsonl"):
         ours_ns = [run.ns_per_call for run in runs[name]]
@@ -199,6 +200,12 @@ def _other_rows(runs: dict[str, list[Run]]) -> Iterator[Row]:
         yield Row(f"the traced program's call, {name}", f"{median(ours_ns):.0f} ns", peer_ns, f"{ratio:.3f}", "≤ 1.05")
     slow = median([run.ns_per_call for run in runs["bpftrace"]])
     yield Row("the same, bpftrace", "", f"{slow:.0f} ns", f"{slow / median(hand):.1f}", "")
+
+
+def _rss_row(name: str, run: Run) -> Row:
+    rss = f"{run.rss - (0 if name == 'bpftrace' else 2 * RING_MB):.1f} MB"
+    ours, peer = ("", rss) if name in ("by hand", "bpftrace") else (rss, "")
+    return Row(f"peak RSS without the ring, {CALM} events/s, {name}", ours, peer, "", RSS_BARS.get(name, ""))
 
 
 def cpu_ns(pid: int) -> int:

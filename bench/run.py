@@ -1,7 +1,7 @@
 """The benchmark: what ebpfgen costs beside its peers, measured in one run, printed as ratios.
 
-Usage: python bench/run.py [SECTION]... [--rounds N]
-Sections: start build memory kernel events; default: all.
+Usage: python bench/run.py [SECTION]... [--rounds N] [--calls N] [--soak SECONDS] [--rate N]
+Sections: start build memory kernel events soak; default: all but soak, which takes a quarter of an hour.
 
 Needs root, bpftrace, clang, bpftool and libbpf-dev. Every figure is a median of paired runs, A B A B …, on the machine as it is;
 ratios are computed pair by pair. It judges nothing but marks the bar that each figure should meet.
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import events
 import kernel
+import soak
 import start
 from measure import PAIRS, Row
 
@@ -32,7 +33,9 @@ SECTIONS: dict[str, Section] = {
     "memory": lambda folder, _: start.memory(folder),
     "kernel": lambda folder, _: kernel.kernel(folder),
     "events": lambda folder, args: events.events(folder, args.rounds, args.calls),
+    "soak": lambda folder, args: soak.soak(folder, args.soak, args.rate),
 }
+USUAL = [name for name in SECTIONS if name != "soak"]
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,6 +43,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], metavar="SECTION", help=" ".join(SECTIONS))
     parser.add_argument("--rounds", type=int, default=3, help="of section events (default 3)")
     parser.add_argument("--calls", type=int, default=3_000_000, help="in each run of section events (default 3000000)")
+    parser.add_argument("--soak", type=int, default=900, metavar="SECONDS", help="length of section soak (default 900)")
+    parser.add_argument("--rate", type=int, default=200_000, help="events a second in section soak (default 200000)")
     return parser.parse_args()
 
 
@@ -53,7 +58,7 @@ def main() -> int:
         f"Linux {os.uname().release}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}; medians of {PAIRS} pairs or fewer\n"
     )
     print(f"{'what':<52} {'ebpfgen':>12} {'peer':>20} {'ratio':>7}   bar")
-    for name in args.sections or SECTIONS:
+    for name in args.sections or USUAL:
         with tempfile.TemporaryDirectory(prefix="ebpfgen-bench-") as folder:
             for row in SECTIONS[name](Path(folder), args):
                 print(f"{row.what:<52} {row.ours:>12} {row.peer:>20} {row.ratio:>7}   {row.bar}", flush=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import json
 import os
+import re
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -11,9 +16,11 @@ import pytest
 from codegen.running import Lab, prctl
 from ebpfrun import manifest
 from ebpfrun.account import Counts, read_counters
-from ebpfrun.errors import ArtefactError
+from ebpfrun.decode import clock_offset
+from ebpfrun.errors import ArtefactError, MachineError
 from ebpfrun.metrics import Metrics, Sample
-from ebpfrun.tracer import HEAVIEST, Tracer
+from ebpfrun.output import Output
+from ebpfrun.tracer import HEAVIEST, Tracer, load_driver
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
@@ -153,3 +160,56 @@ def test_the_kernel_times_programs_only_while_it_is_asked_to(lab: Lab) -> None:
         runs = {program.name: runs for program, runs, ns, _ in tracer.stats() if ns}
         assert all(count >= 10 for count in runs.values()) and len(runs) == 2
         assert setting.read_text() == before
+
+
+@pytest.mark.parametrize("sink", ["jsonl", "csv", "text", "table", "parquet", "sqlite", "duckdb", "arrow"])
+def test_every_sink_has_the_weight(lab: Lab, sink: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same figure in all: what the weights of the events sum up to."""
+    artefact = lab.build(EVENTS.replace("late: {fields: {n: u64}}", "late: {fields: {n: u64, comm: comm}}"))
+    known = manifest.weighted(manifest.read(str(artefact)))
+    driver = load_driver(known)
+    records = driver.records(known, clock_offset())
+    target = tmp_path / "all.out" if sink in ("jsonl", "text", "table") else tmp_path / "{}.out"
+    try:
+        output = Output(records, [f"{sink}:{target if sink not in ('sqlite', 'duckdb') else tmp_path / 'all.db'}"], quiet=True)
+    except MachineError as error:
+        pytest.skip(str(error))
+    with Tracer(known, filters={"pid": os.getpid()}, driver=driver, records=records, sampling=True) as tracer:
+        tracer.sample(16)
+        for n in range(CALLS):
+            prctl(n)
+        tracer.detach()
+        while batch := tracer.take():
+            output.batch(batch)
+        output.finish(tracer)
+        (call, _) = output.account(tracer).events
+    assert call.produced == CALLS == call.sampled + call.sinks[0].delivered
+    assert _sum_of_weights(sink, tmp_path) == 16 * call.sinks[0].delivered
+
+
+def _sum_of_weights(sink: str, folder: Path) -> int:
+    """Of the events ``call``."""
+    if sink == "jsonl":
+        objects = [json.loads(line) for line in (folder / "all.out").read_text().splitlines()]
+        return sum(row["weight"] for row in objects if row.get("event") == "call")
+    if sink == "csv":
+        rows = csv.DictReader((folder / "call.out").read_text().splitlines())
+        return sum(int(row["weight"]) for row in rows)
+    if sink in ("text", "table"):
+        lines = (folder / "all.out").read_text().splitlines()
+        found = [line.split() for line in lines if re.search(r"(^|\s)call\s", line)]
+        return sum(int(words[-1].removeprefix("weight=")) for words in found)
+    if sink == "sqlite":
+        with contextlib.closing(sqlite3.connect(folder / "all.db")) as database:
+            return int(database.execute("select sum(weight) from call").fetchone()[0])
+    if sink == "duckdb":
+        duckdb = pytest.importorskip("duckdb")
+        with contextlib.closing(duckdb.connect(str(folder / "all.db"))) as database:
+            return int(database.execute("select sum(weight) from call").fetchone()[0])
+    pyarrow = pytest.importorskip("pyarrow")
+    if sink == "parquet":
+        table = pytest.importorskip("pyarrow.parquet").read_table(folder / "call.out")
+    else:
+        with pyarrow.ipc.open_stream(str(folder / "call.out")) as stream:
+            table = stream.read_all()
+    return int(sum(table.column("weight").to_pylist()))

@@ -50,6 +50,13 @@ class Workload:
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
 
+    def done(self, seconds: float) -> bool:
+        """Whether the result is there, after waiting for it for so long."""
+        with selectors.DefaultSelector() as selector:
+            assert self._process.stdout is not None
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
+
     def result(self) -> dict[str, Any]:
         """What was done, once it is done. The process stays."""
         return self._line()

@@ -1,0 +1,122 @@
+"""A long run at a steady rate into rotating files: does memory grow, is anything lost?
+
+A program calls getppid at the rate; its tracer writes Parquet and JSON lines at once. Finished files are read back, counted and
+removed, so that the disk does not fill: what they hold must be what the tracer says it delivered.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from events import cpus, generator, pinned, wait_until_attached
+from measure import EBPFGEN, EBPFRUN, ENVIRONMENT, HERE, Row, ended, median
+from workloads import Workload, Workloads
+
+ROTATE = {"jsonl": "256MiB", "parquet": "64MiB"}
+LOOK = 0.5  # seconds between looks at memory and files
+WARM_UP = 0.2  # of the run: memory is compared from then on
+
+
+@dataclass(slots=True)
+class Soak:
+    """What a run was found to be. ``rss``: MB at each look; ``files``: events in finished files, by sink."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+    said: str = ""
+    rss: list[float] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROTATE, 0))
+    number: int = 0
+
+    @property
+    def growth(self) -> float:
+        """MB between the fifth of the run behind the warm-up and the last one."""
+        steady = self.rss[int(WARM_UP * len(self.rss)) :]
+        part = max(1, len(steady) // 4)
+        return median(steady[-part:]) - median(steady[:part])
+
+    @property
+    def lost(self) -> int:
+        """Of the calls, in the sink that lost most."""
+        return self.calls - min(self.files.values())
+
+
+def lines_in(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
+
+
+def rows_in(path: Path) -> int:
+    from pyarrow import parquet
+
+    return int(parquet.read_metadata(path).num_rows)
+
+
+COUNTERS: dict[str, Callable[[Path], int]] = {"jsonl": lines_in, "parquet": rows_in}
+
+
+def run(folder: Path, works: Workloads, calls: int, rate: int) -> Soak:
+    """``folder`` has the artefact in ``build/getppid``."""
+    out = folder / "out"
+    out.mkdir()
+    found = Soak(calls)
+    sinks = [word for sink, size in ROTATE.items() for word in ("--sink", f"{sink}:{out}/calls.{sink},rotate={size}")]
+    with generator(works, folder, calls, rate) as work:
+        command = [EBPFRUN, "build/getppid", "--pid", str(work.pid), *sinks]
+        process = subprocess.Popen(
+            command, cwd=folder, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, preexec_fn=pinned(cpus()[1])
+        )
+        try:
+            found.said = wait_until_attached(process)
+            begin = time.monotonic()
+            work.start()
+            _look_until_done(work, process.pid, out, found)
+            found.seconds = time.monotonic() - begin
+            process.send_signal(signal.SIGINT)
+            assert process.stderr
+            found.cpu, _ = ended(process)
+            found.said += process.stderr.read()
+            process.stderr.close()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+    _count_finished(out, found)
+    return found
+
+
+def _look_until_done(work: Workload, pid: int, out: Path, found: Soak) -> None:
+    while not work.done(LOOK):
+        status = Path(f"/proc/{pid}/status").read_text()
+        resident = re.search(r"^VmRSS:\s*(\d+)", status, re.MULTILINE)
+        if resident is None:
+            raise SystemExit("the tracer has ended")
+        found.rss.append(int(resident[1]) / 1024)
+        _count_finished(out, found)
+
+
+def _count_finished(out: Path, found: Soak) -> None:
+    for sink, count in COUNTERS.items():
+        for path in out.glob(f"calls-*.{sink}"):  # an unfinished one has another name
+            found.files[sink] += count(path)
+            found.number += 1
+            path.unlink()
+
+
+def soak(folder: Path, seconds: int, rate: int) -> Iterator[Row]:
+    spec = str(HERE / "specs" / "getppid.yaml")
+    subprocess.run([EBPFGEN, "build", spec, "--out", str(folder / "build"), "--quiet"], check=True)
+    found = run(folder, Workloads(folder), seconds * rate, rate)
+    what = f"soak: {found.calls} events at {found.calls / found.seconds:.0f}/s"
+    yield Row(f"{what}, lost", str(found.lost), "", "", "0")
+    yield Row("soak: RSS after the warm-up, growth until the end", f"{found.growth:+.1f} MB", "", "", "flat")
+    yield Row("soak: RSS, largest", f"{max(found.rss):.1f} MB", "", "", "")
+    yield Row("soak: CPU of the tracer, of one core", f"{100 * found.cpu / found.seconds:.1f} %", "", "", "")
+    yield Row("soak: finished files, each whole", str(found.number), "", "", "")

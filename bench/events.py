@@ -44,7 +44,7 @@ ENDINGS = {"sqlite": "db", "duckdb": "duckdb"}
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One tracer's run: seconds of CPU of its process, peak MB, ns of the generator per call, events by their fate."""
+    """One tracer's run: seconds of CPU of its process, peak MB, ns of CPU of the generator per call, events by their fate."""
 
     cpu: float
     rss: float
@@ -102,7 +102,7 @@ def measure(start: Start, works: Workloads, folder: Path, calls: int, rate: int 
         )  # fmt: skip
         assert process.stderr
         said = wait_until_attached(process)
-        truth = work.go() if calls else {"ns": 0}
+        truth = work.go() if calls else {"cpu_ns": 0}
         process.send_signal(signal.SIGINT)
         cpu, rss = ended(process)
         said += process.stderr.read()
@@ -110,7 +110,7 @@ def measure(start: Start, works: Workloads, folder: Path, calls: int, rate: int 
     if process.returncode and (calls or process.returncode != -signal.SIGINT):  # bpftrace handles it only a little later
         raise SystemExit(f"{' '.join(start(0))} ended with {process.returncode}: {said}")
     produced, delivered = _account(said, folder / "out", calls)
-    return Run(cpu, rss, truth["ns"] / max(calls, 1), produced, delivered)
+    return Run(cpu, rss, truth["cpu_ns"] / max(calls, 1), produced, delivered)
 
 
 def _account(said: str, out: Path, calls: int) -> tuple[int, int]:

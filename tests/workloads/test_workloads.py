@@ -147,4 +147,5 @@ def test_readline(workload: Start) -> None:
 def test_getppids(workload: Start, rate: tuple[int, ...]) -> None:
     truth = workload("getppids", 3500, *rate).go()
     assert truth["count"] == 3500
+    assert 0 < truth["cpu_ns"] <= truth["ns"]
     assert truth["ns"] >= (3_000_000 if rate else 0), "three bursts and a half, a millisecond apart"

@@ -5,6 +5,7 @@ The recordings are made anew by ``tools/record_fixtures``.
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import subprocess
@@ -105,6 +106,9 @@ def head(magic: bytes = chunks.MAGIC, version: int = chunks.VERSION) -> bytes:
     return lead + struct.pack("<I", zlib.crc32(lead))
 
 
+OLDER = json.dumps({"byteorder": sys.byteorder, "offset": 0, "weighted": False, "manifest": '{"schema": 1, "spec": {}}'}).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -119,6 +123,7 @@ def head(magic: bytes = chunks.MAGIC, version: int = chunks.VERSION) -> bytes:
         (head() + chunks.chunk(b"abou", 0, b"[]"), "a chunk that is no JSON object"),
         (head() + chunks.chunk(b"abou", 0, b"{"), "a chunk that is no JSON ("),
         (head() + chunks.chunk(b"abou", 0, b"{}")[:-1], "does not say what was traced: the file is cut off there"),
+        (head() + chunks.chunk(b"abou", 0, OLDER), "its manifest: the key 'name' is missing: made by another version of ebpfgen"),
         (None, "No such file or directory"),
     ],
 )

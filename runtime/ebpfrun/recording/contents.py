@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ebpfrun import manifest
 from ebpfrun.account import End
 from ebpfrun.decode import word
+from ebpfrun.errors import ArtefactError
 from ebpfrun.manifest import Manifest, Metric
 from ebpfrun.metrics import Reading, Sample
 from ebpfrun.names import Name, Names
@@ -51,6 +52,9 @@ def read_about(data: bytes, path: str) -> About:
     try:
         known = manifest.parse(found["manifest"].encode(), f"{path}: its manifest", "")
         return About(manifest.weighted(known) if found["weighted"] else known, found["manifest"], int(found["offset"]))
+    except ArtefactError as error:
+        what = str(error).removesuffix(f"; {manifest.REBUILD}")
+        raise RecordingError(f"{what}: made by another version of ebpfgen, or altered; this ebpfrun can't replay it") from None
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise RecordingError(f"{path}: the recording does not say what was traced ({error!r})") from None
 

@@ -32,11 +32,14 @@ def build(
 
     from .pipeline import Setting, build_one
     from .problems import TRACEBACK, EbpfgenError, OwnError
+    from .renewal import renew
 
     setting = Setting.of(kernel)
 
     def one(spec: Path) -> EbpfgenError | None:
         try:
+            if not anew and renew(spec, out, kernel.fingerprint, identity.tools_fingerprint()):
+                return None
             build_one(spec, out, setting, lambda step: progress.step(spec.stem, step), anew)
         except EbpfgenError as e:
             return e

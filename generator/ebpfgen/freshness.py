@@ -63,10 +63,19 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         return file.read()
 
 
+def setting_digest(kernel_fingerprint: str, tools_fingerprint: str) -> str:
+    """Over everything that a build depends on besides the spec."""
+    return hashlib.sha256(f"{generator_digest()}\n{kernel_fingerprint}\n{tools_fingerprint}".encode()).hexdigest()
+
+
 def inputs_digest(spec: bytes, kernel_fingerprint: str, tools_fingerprint: str) -> str:
     """Over everything that a build of ``spec`` depends on."""
-    parts = [hashlib.sha256(spec).hexdigest(), generator_digest(), kernel_fingerprint, tools_fingerprint]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    parts = f"{hashlib.sha256(spec).hexdigest()}\n{setting_digest(kernel_fingerprint, tools_fingerprint)}"
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def manifest_text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
 
 
 def sealed(manifest: bytes) -> bytes:

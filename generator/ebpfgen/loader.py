@@ -95,6 +95,7 @@ def _spec(root: Mapping, file: str) -> Spec:
         at=root.at,
         name=_line(root, "name"),
         summary=_line(root, "summary"),
+        nodes=source.digest(root),
         description=_line(root, "description"),
         params={name: _param(name, at, node) for name, at, node in _section(root, "params")},
         maps={name: _map(name, at, node) for name, at, node in _section(root, "maps")},

@@ -189,10 +189,13 @@ class Span:
 
 @record()
 class Spec:
+    """``nodes`` names all that the file's nodes say, and where they stand: :func:`ebpfgen.source.digest`."""
+
     file: str
     at: At
     name: str
     summary: str
+    nodes: str
     description: str = ""
     params: dict[str, Param] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)

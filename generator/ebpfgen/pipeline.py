@@ -13,7 +13,7 @@ from . import budget, data, elf, freshness, identity, linked, linking, toolchain
 from .atomic import folder_beside, put_in_place, write_beside
 from .btf import Btf
 from .check import check
-from .emit import Emitted, Emitter, manifest_text
+from .emit import Emitted, Emitter
 from .emit.binding import binding, version
 from .emit.places import places_text
 from .ir import CheckedSpec
@@ -124,7 +124,9 @@ def _describe(emitted: Emitted, source: bytes, code: str, pieces: Pieces, settin
     manifest = emitted.manifest
     manifest["spec"] = {"file": manifest["file"], "sha256": hashlib.sha256(source).hexdigest()}
     del manifest["file"]
-    manifest["inputs"] = freshness.inputs_digest(source, setting.kernel.fingerprint, identity.tools_fingerprint())
+    made_with = (setting.kernel.fingerprint, identity.tools_fingerprint())
+    manifest["inputs"] = freshness.inputs_digest(source, *made_with)
+    manifest["nodes"], manifest["setting"] = emitted.nodes, freshness.setting_digest(*made_with)
     manifest["code"] = code
     manifest["built"] |= {
         "kernel": setting.kernel.release,
@@ -135,7 +137,7 @@ def _describe(emitted: Emitted, source: bytes, code: str, pieces: Pieces, settin
     files = freshness.artefact_files(emitted.name)
     manifest["made_of"] = pieces.made_of
     manifest["files"] = {f: hashlib.sha256(pieces.read(f)).hexdigest() for f in files}
-    write_beside(pieces.folder / freshness.MANIFEST, freshness.sealed(manifest_text(manifest).encode()))
+    write_beside(pieces.folder / freshness.MANIFEST, freshness.sealed(freshness.manifest_text(manifest).encode()))
 
 
 __all__ = ["Setting", "SpecError", "build_one", "read_and_check"]

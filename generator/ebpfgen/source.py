@@ -10,13 +10,14 @@ libyaml's parser gives the events; resolution is our own, so that ``on`` stays t
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import stat
 from pathlib import Path
 from typing import Any, Literal
 
-from .characters import FORBIDDEN, decode, mark_at, quote
+from .characters import decode, forbidden, mark_at, quote
 from .model import At
 from .problems import MachineError, Mark, Problem, SpecError, near_misses
 from .records import record
@@ -90,6 +91,27 @@ def parse(data: bytes, file: str) -> Node:
         raise SpecError([_too_big(file, f"more than {MAX_BYTES} bytes")])
     text = decode(data, file)
     return _Composer(text, file).document()
+
+
+def digest(root: Node) -> str:
+    """Over all that the later stages see of a document: what each node says and where it stands. Not over its file's name."""
+    told: list[str] = []
+
+    def tell(node: Node, at: At) -> None:
+        told.append(f"{type(node).__name__} {at.mark.line}:{at.mark.column}")
+        if isinstance(node, Scalar):
+            told.append(repr((node.text, node.value, node.style, node.columns_exact)))
+        elif isinstance(node, Sequence):
+            for item in node.items:
+                tell(item, item.at)
+        else:
+            for key, value in node.entries.items():
+                told.append(f"{key!r} {node.keys[key].mark.line}:{node.keys[key].mark.column}")
+                tell(value, value.at)
+        told.append("end")
+
+    tell(root, root.at)
+    return hashlib.sha256("\n".join(told).encode(errors="surrogatepass")).hexdigest()
 
 
 def _too_big(file: str, size: str) -> Problem:
@@ -274,7 +296,7 @@ class _Composer:
     def _scalar(self, event: Any, at: At, flow: bool) -> Scalar:
         text: str = event.value
         start: int = event.start_mark.index
-        if bad := FORBIDDEN.search(text):
+        if bad := forbidden(text):
             self.problems.append(at.problem(f"the escaped control character U+{ord(bad[0]):04X} does not belong in a spec"))
         if event.style in ("|", ">"):
             return Scalar(text, text, "block", at, False)

@@ -97,10 +97,13 @@ def _make_current(spec: str, out: str) -> tuple[int, str]:
 
     try:
         if not freshness.current(Path(spec), Path(out)):
-            from ebpfgen import pipeline
+            from ebpfgen import renewal
 
-            print(f"ebpfrun: building {spec}", file=sys.stderr, flush=True)
-            pipeline.build_one(Path(spec), Path(out))
+            if not renewal.renew_here(Path(spec), Path(out)):
+                print(f"ebpfrun: building {spec}", file=sys.stderr, flush=True)
+                from ebpfgen import pipeline
+
+                pipeline.build_one(Path(spec), Path(out))
     except problems.EbpfgenError as error:
         return error.exit_status, str(error)
     return 0, ""
@@ -124,6 +127,7 @@ def _in_child(work: Callable[[], tuple[int, str]]) -> tuple[int, str]:
         finally:
             os._exit(status)
     os.close(go)
+    from . import run  # noqa: F401 - needed when this ends well, and there is time now
     with open(come, "rb") as pipe:
         text = pipe.read().decode("utf-8", "surrogateescape")
     _, ended = os.waitpid(pid, 0)

@@ -11,7 +11,8 @@ import pytest
 import fake_kernel
 from ebpfgen import data, identity
 from ebpfgen.check import check
-from ebpfgen.emit import Emitted, Emitter, manifest_text
+from ebpfgen.emit import Emitted, Emitter
+from ebpfgen.freshness import manifest_text
 from ebpfgen.loader import load
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ebpfgen import linking, pipeline, processes, toolchain
+from ebpfgen import freshness, linking, pipeline, processes, renewal, toolchain
 
 SPEC = """\
 ebpfgen: 1
@@ -119,3 +119,50 @@ def test_the_oldest_of_the_cache_go(build: Build, monkeypatch: pytest.MonkeyPatc
     for name in ("first", "second"):
         build(SPEC.replace("  calls:", f"  {name}:").replace("count: calls", f"count: {name}"))
     assert len(list((tmp_path / "cache/ebpfgen").glob("host-*.o"))) == 2
+
+
+SAME = {
+    "a comment behind": SPEC + "# a comment\n",
+    "a comment beside": SPEC.replace("probes:", "probes:   # and another"),
+    "a space": SPEC.replace("probes:", "probes: "),
+}
+OTHER = {
+    "a comment before": "# a comment\n" + SPEC,
+    "a number": SPEC.replace("default: 3", "default: 4"),
+    "a word of help": SPEC.replace("the least", "the last"),
+    "quotes": SPEC.replace("help: calls of prctl", 'help: "calls of prctl"'),
+    "spaces before": SPEC.replace("    where:", "     where:").replace("    do:", "     do:").replace("  - on:", "  -  on:"),
+    "no YAML": SPEC + "]",
+}
+
+
+def renewed(build: Build, text: str) -> bool:
+    (build.folder / "mine.yaml").write_text(text)
+    return renewal.renew_here(build.folder / "mine.yaml", build.folder / "out")
+
+
+@pytest.mark.parametrize("edit", SAME)
+def test_a_comment_renews(build: Build, edit: str) -> None:
+    assert renewed(build, SAME[edit])
+    files = build.files
+    assert freshness.current(build.folder / "mine.yaml", build.folder / "out")
+    build(SAME[edit], anew=True)
+    assert build.files == files
+
+
+@pytest.mark.parametrize("edit", OTHER)
+def test_another_edit_does_not(build: Build, edit: str) -> None:
+    before = build.files
+    assert not renewed(build, OTHER[edit])
+    assert build.files == before
+
+
+@pytest.mark.parametrize("file", ["mine.so", "manifest.json"])
+def test_what_is_damaged_is_not_renewed(build: Build, file: str) -> None:
+    (build.folder / "out/mine" / file).write_bytes(build.files[file][:-4] + b"....")
+    assert not renewed(build, SPEC + "# a comment\n")
+
+
+def test_another_setting_is_not_renewed(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freshness, "generator_digest", lambda: "another")
+    assert not renewed(build, SPEC + "# a comment\n")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import fake_kernel
 from ebpfgen import data, identity
 from ebpfgen.check import check
-from ebpfgen.emit import Emitted, Emitter, manifest_text
+from ebpfgen.emit import Emitted, Emitter
+from ebpfgen.freshness import manifest_text
 from ebpfgen.loader import load
 from ebpfgen.problems import SpecError
 from fuzz.mutation import mutated, seeds, text

@@ -18,7 +18,7 @@ from ebpfgen.problems import Mark
 from ebpfgen.proof import Described
 from ebpfgen.records import record
 
-from .manifest import described, manifest_data, manifest_text
+from .manifest import described, manifest_data
 from .places import places_of
 from .program import program_data
 from .structs import all_structs, cdef_of, config_layout, struct_of
@@ -28,7 +28,7 @@ from .structs import all_structs, cdef_of, config_layout, struct_of
 class Emitted:
     """The texts of an artefact, the records for its binding, and its manifest without what only building adds. ``places``:
     number of a line of ``bpf_c``, from 1 → where in the spec it comes from; ``limits``: what it may cost; ``described``: structs
-    of the program with what the manifest says of them."""
+    of the program with what the manifest says of them; ``nodes``: as in model.Spec."""
 
     name: str
     bpf_c: str
@@ -38,6 +38,7 @@ class Emitted:
     places: dict[int, Mark]
     limits: ir.Limits
     described: list[Described]
+    nodes: str
 
 
 class Emitter:
@@ -92,6 +93,7 @@ class Emitter:
             places_of(bpf_c, [*data["shared"], *data["programs"]]),
             checked.limits,
             described(checked, config, manifest),
+            checked.spec.nodes,
         )
 
 
@@ -99,4 +101,4 @@ def _fail(message: str) -> NoReturn:
     raise AssertionError(message)
 
 
-__all__ = ["Emitted", "Emitter", "manifest_text"]
+__all__ = ["Emitted", "Emitter"]

@@ -6,7 +6,6 @@ versions of tools).
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -159,7 +158,3 @@ def _plan(plan: ir.Plan) -> dict[str, Any]:
     if plan.kind == "program":
         return {"program": plan.program, "optional": plan.optional}
     return {plan.kind: [_plan(p) for p in plan.of]}
-
-
-def manifest_text(manifest: dict[str, Any]) -> str:
-    return json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"

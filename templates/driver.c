@@ -154,7 +154,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 10;
+	return 11;
 }
 
 const char *er_name(void)

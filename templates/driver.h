@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 10 */
+int er_abi(void);                       /* of this interface: 11 */
 const char *er_name(void);              /* of the tracer */
 const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -103,3 +103,14 @@ long er_encode(er_encoder *e, const void *data, size_t length, size_t *at, void 
  * may stand in er_encode's data. */
 long er_encoder_wants(const er_encoder *e, uint32_t *event, uint32_t *field, const void **key);
 int er_encoder_give(er_encoder *e, const char *text, size_t length);
+
+/* Records in the order of their times. times: by event, where in its record its time is, 0 where it has none (such a record keeps
+ * its place behind the one before it). put copies records, as drained; take copies those whose time is at most `until`, as many as
+ * fit, earliest first, and returns their bytes. What is put after a later one was taken is late: it is given all the same. */
+typedef struct er_order er_order;
+er_order *er_order_open(const uint32_t *times, uint32_t events); /* NULL without memory */
+void er_order_close(er_order *o);
+int er_order_put(er_order *o, const void *data, size_t length);
+long er_order_take(er_order *o, uint64_t until, void *buf, size_t cap);
+uint64_t er_order_first(const er_order *o);                     /* the earliest time that waits; the largest number when none does */
+uint64_t er_order_late(const er_order *o, uint32_t event);

@@ -100,18 +100,18 @@ def take(manifest: Manifest, counts: Counts, beyond: Counter[int], fates: Sequen
 
 
 @runtime_checkable
-class Misses(Protocol):
-    """A tracer that knows what the kernel did not run its programs for."""
+class OtherCounts(Protocol):
+    """A tracer that counts what the kernel's counters do not hold."""
 
-    def missed(self) -> dict[str, int]:
-        """By attach point."""
+    def other_counts(self) -> Counts:
+        """Hits missed, events late."""
         ...
 
 
 def read_counters(manifest: Manifest, tracer: Dump) -> Counts:
-    """The kernel's counters, summed over CPUs, and the hits that it missed."""
-    missed = tracer.missed() if isinstance(tracer, Misses) else {}
-    return _counters(manifest, tracer) | {("missed", of): n for of, n in missed.items() if n}
+    """The kernel's counters, summed over CPUs, and what the tracer itself counts."""
+    others = tracer.other_counts() if isinstance(tracer, OtherCounts) else {}
+    return _counters(manifest, tracer) | {what: n for what, n in others.items() if n}
 
 
 def _counters(manifest: Manifest, tracer: Dump) -> Counts:

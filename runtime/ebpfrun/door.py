@@ -17,7 +17,7 @@ from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 10
+ABI = 11
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
@@ -214,6 +214,35 @@ class Encoder:
         found = text(wish[0], wish[1], bytes(self._driver.ffi.buffer(self._key[0], length)))
         self._driver.check(lib.er_encoder_give(self._handle, found, len(found)), "keeping a name")
         return True
+
+
+class Order:
+    """Records in the order of their times: see the driver. ``times``: by event id, where its time is, 0 without."""
+
+    def __init__(self, driver: Driver, times: Sequence[int]) -> None:
+        self._driver = driver
+        handle = driver.lib.er_order_open(driver.ffi.new("uint32_t[]", list(times)), len(times))
+        if handle == driver.ffi.NULL:
+            raise MemoryError
+        self._handle = driver.ffi.gc(handle, driver.lib.er_order_close)
+
+    def put(self, data: Any) -> None:
+        source = self._driver.ffi.from_buffer(data)
+        self._driver.check(self._driver.lib.er_order_put(self._handle, source, len(data)), "keeping records in order")
+
+    def take(self, until: int, buffer: Any) -> int:
+        """Bytes of the records up to that time, earliest first, as many as ``buffer`` has room for."""
+        length: int = self._driver.lib.er_order_take(self._handle, until, self._driver.ffi.from_buffer(buffer), len(buffer))
+        return length
+
+    @property
+    def first(self) -> int:
+        """The earliest time that waits; more than any where none does."""
+        return int(self._driver.lib.er_order_first(self._handle))
+
+    def late(self, event: int) -> int:
+        """How many of an event's records came after a later one had been given."""
+        return int(self._driver.lib.er_order_late(self._handle, event))
 
 
 class Object:

@@ -43,6 +43,7 @@ class Options(NamedTuple):
     command: str | None
     ring: int | None
     latency: float | None
+    order: float | None
     quiet: bool
     verbose: bool
     verifier_log: str | None = None
@@ -105,6 +106,13 @@ def _latency(text: str) -> float:
     return value
 
 
+def _window(text: str) -> float:
+    value = values.seconds(text)
+    if value > 10:
+        raise ValueError(f"expected at most 10s, not {text!r}")
+    return value
+
+
 def _number(type: str, least: int | None = None) -> Callable[[str], int]:
     return lambda text: values.number(text, type, least)
 
@@ -129,6 +137,10 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     out.add_argument(
         "--latency", metavar="S", type=_typed(_latency), help="how long an event may wait for others (default 50ms; at most 1s)"
     )
+    out.add_argument(
+        "--order", metavar="WINDOW", type=_typed(_window), help="events in the order of their times, waiting so long for late "
+        "ones (100ms; at most 10s)",
+    )  # fmt: skip
     out.add_argument("--quiet", "-q", action="store_true", help="no remarks and no summary")
     out.add_argument("--verbose", "-v", action="store_true", help="say what is attached, what is not and why")
     out.add_argument("--verifier-log", metavar="FILE", help="keep all that the kernel says of programs that it refuses")
@@ -223,6 +235,7 @@ def parse(target: Target, manifest: Manifest) -> Options:
         command=args.command,
         ring=args.ring,
         latency=args.latency,
+        order=args.order,
         quiet=args.quiet,
         verbose=args.verbose,
         verifier_log=args.verifier_log,

@@ -99,6 +99,7 @@ def _run(
         notice,
         stop,
         latency,
+        options.order,
         driver=loaded.driver,
         records=loaded.records,
         bell=stop.bell,

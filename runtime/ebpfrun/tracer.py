@@ -14,18 +14,20 @@ import errno
 import os
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from . import account, attach, config, manifest, verdict, wildcards
-from .account import Account
-from .batch import Batch
+from .account import Account, Counts
+from .batch import Batch, Loan
 from .batches import Batches
 from .decode import clock_offset
 from .delivery import Fate
 from .door import Driver, Object
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest, Program
+from .order import InOrder
 from .pages import Pages
 from .records import Records
 from .stop import Bell
@@ -51,7 +53,8 @@ def _never() -> bool:
 class Tracer:
     """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's; ``notice``
     is told what a person may want to know, with True when it matters without ``--verbose``; once ``stop`` says so, no more is
-    attached. ``latency``: seconds that an event may wait for others before it is drained. ``driver`` and ``records`` are the
+    attached. ``latency``: seconds that an event may wait for others before it is drained; ``order``: seconds that an event may
+    come later than younger ones, which then wait for it (:mod:`ebpfrun.order`). ``driver`` and ``records`` are the
     artefact's, where they are loaded already; ``bell`` is what ends a wait; ``verifier_log`` a file for all that
     the kernel says of programs that it refuses."""
 
@@ -64,6 +67,7 @@ class Tracer:
         notice: Callable[[str, bool], None] = _silent,
         stop: Callable[[], bool] = _never,
         latency: float = LATENCY,
+        order: float | None = None,
         driver: Driver | None = None,
         sampling: bool = False,
         verifier_log: str | None = None,
@@ -79,6 +83,8 @@ class Tracer:
         self._stop = stop
         self._verifier_log = verifier_log
         self._latency = latency
+        self._window = order
+        self._in_order: InOrder | None = None
         self._driver = driver
         self._records = records
         self._object: Object | None = None
@@ -112,6 +118,8 @@ class Tracer:
         driver = self._driver = self._driver or load_driver(self.manifest)
         self._records = self._records or driver.records(self.manifest, clock_offset())
         self._bell.open()
+        if self._window is not None:
+            self._in_order = InOrder(driver, self.manifest, self._window)
         self._mount_tracefs(driver)
         chooser = attach.Chooser(self.manifest, self._verifier_log)
         refusals = 0
@@ -162,19 +170,41 @@ class Tracer:
         """The events that are there, as many as fit into one batch, for whoever releases it; None when there was none until
         ``timeout`` seconds (None: for as long as it takes), or :meth:`wake` or a signal came. Events wait for others for at most
         the tracer's latency."""
-        held = self._opened()
+        loan = self._drained(timeout) if self._in_order is None else self._ordered(self._in_order, timeout)
+        if loan is None:
+            return None
+        batch = self.records.lent(loan)
+        self._taken.update(batch.counts)
+        return batch
+
+    def _filled(self, write: Callable[[bytearray], int]) -> Loan | None:
         page = self._pages.take()
         length = 0
         try:
-            length = held.drain(page, -1 if timeout is None else min(_LONGEST_WAIT, int(timeout * 1000 + 0.999)))
+            length = write(page)
         finally:
             if not length:
                 self._pages.give(page)
-        if not length:
-            return None
-        batch = self.records.lent(self._pages.lend(page, length))
-        self._taken.update(batch.counts)
-        return batch
+        return self._pages.lend(page, length) if length else None
+
+    def _drained(self, timeout: float | None) -> Loan | None:
+        wait = -1 if timeout is None else min(_LONGEST_WAIT, int(timeout * 1000 + 0.999))
+        return self._filled(lambda page: self._opened().drain(page, wait))
+
+    def _ordered(self, order: InOrder, timeout: float | None) -> Loan | None:
+        """Waits no longer than until the first event is old enough; once detached, gives all that there is."""
+        self._opened()
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            drained = self._drained(min((wait for wait in (order.due(), left) if wait is not None), default=None))
+            while drained is not None:
+                order.put(drained.view)
+                drained.end()
+                drained = self._drained(0) if self._detached else None
+            loan = self._filled(lambda page: order.take(page, all=self._detached))
+            if loan is not None or self._detached or (end is not None and time.monotonic() >= end) or order.due() is None:
+                return loan
 
     @property
     def in_a_hurry(self) -> bool:
@@ -243,6 +273,11 @@ class Tracer:
         """(program, runs, ns, missed) of what is loaded, as the kernel counts them."""
         opened = self._opened()
         return [(p, *opened.stats(p.name)) for p in self._loaded]
+
+    def other_counts(self) -> Counts:
+        """What the kernel's counters do not hold: hits that were missed, events that came late."""
+        late = self._in_order.late() if self._in_order is not None else {}
+        return {("missed", of): n for of, n in self.missed().items()} | {("late", of): n for of, n in late.items()}
 
     def missed(self) -> dict[str, int]:
         """Hits for which the kernel could not run the program, by attach point: because it was running there already, or more

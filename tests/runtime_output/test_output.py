@@ -65,13 +65,14 @@ def test_every_other_loss_has_its_words() -> None:
 
 def test_hits_that_the_kernel_missed_are_told() -> None:
     class Missing(Maps):
-        def missed(self) -> dict[str, int]:
-            return {"kretprobe:vfs_read": 3, "kprobe:vfs_read": 0}
+        def other_counts(self) -> dict[tuple[str, str], int]:
+            return {("missed", "kretprobe:vfs_read"): 3, ("missed", "kprobe:vfs_read"): 0, ("late", "open"): 2}
 
     into, _, err = output(["jsonl"])
     into.finish(Missing().count())
     assert err.getvalue().splitlines()[3:] == [
-        "  kretprobe:vfs_read: 3 hits missed, because the kernel could not run the program there"
+        "  kretprobe:vfs_read: 3 hits missed, because the kernel could not run the program there",
+        "  open: 2 came later than --order waits, and are out of order",
     ]
 
 

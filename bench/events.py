@@ -21,6 +21,8 @@ import kernel_view
 from measure import EBPFGEN, EBPFRUN, ENVIRONMENT, HERE, Row, ended, hand_made, median
 from workloads import Workload, Workloads
 
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Debian calls them
+PEERS = ("by hand", "bpftrace", "BCC")
 IDLE_SECONDS = 10.0
 RING_MB = 16  # its pages are in RSS twice, as mapped twice; other rings add what they take
 LONGEST = 600.0  # seconds; a limit for what hangs, not a measure
@@ -143,13 +145,29 @@ def _ebpfrun(sink: str, folder: Path, options: str = QUEUE) -> Start:
 def tracers(folder: Path) -> dict[str, Start]:
     """Ours, by sink, and the peers."""
     hand = str(hand_made(folder, "getppid"))
+    by_bcc = bcc(folder)
     columns = [sys.executable, str(HERE / "columns.py"), "build/getppid"]
     return {
         "columns": lambda pid: [*columns, str(pid)],
         **{sink: _ebpfrun(sink, folder) for sink in sinks()},
         "by hand": lambda pid: [hand, str(pid)],
         "bpftrace": lambda pid: ["bpftrace", "-e", PRINTF_BT.replace("PID", str(pid))],
+        **({"BCC": by_bcc} if by_bcc else {}),
     }
+
+
+def bcc(folder: Path) -> Start | None:
+    """BCC's command. None where it is not installed, or no kernel headers are: of any version, since this program needs only what
+    has long been there. Debian splits them into two packages, which become one tree of links."""
+    kinds = [f"linux-headers-*-{ARCHITECTURES.get(os.uname().machine)}", "linux-headers-*-common"]
+    found = [sorted(Path("/usr/src").glob(kind)) for kind in kinds]
+    if not all(found) or subprocess.run(["/usr/bin/python3", "-c", "import bcc"], capture_output=True).returncode:
+        return None
+    headers = folder / "headers"
+    for versions in found:
+        subprocess.run(["cp", "-rsf", f"{versions[-1]}/.", str(headers)], check=True)
+    command = ["env", f"BCC_KERNEL_SOURCE={headers}", "/usr/bin/python3", str(HERE / "bcc_getppid.py")]
+    return lambda pid: [*command, str(pid)]
 
 
 def events(folder: Path, rounds: int, calls: int) -> Iterator[Row]:
@@ -184,13 +202,17 @@ def _cpu_rows(runs: dict[str, list[Run]], idle: dict[str, Run]) -> Iterator[Row]
         yield Row(f"CPU per event, {name}", f"{median(ours):.3f} µs", peer, f"1/{1 / ratio:.0f}", BARS[name])
     hand = median([_us(run, idle["by hand"]) for run in runs["by hand"]])
     yield Row("CPU per event, counted by libbpf in C, by hand", "", f"{hand:.3f} µs", "", "")
+    if "BCC" in runs:
+        yield Row("CPU per event, BCC", "", f"{median([_us(run, idle['BCC']) for run in runs['BCC']]):.2f} µs", "", "")
+    else:
+        yield Row("BCC: not here (python3-bpfcc, linux-headers-amd64)", "", "", "", "")
 
 
 def _other_rows(runs: dict[str, list[Run]]) -> Iterator[Row]:
     for name, found in runs.items():
         lost = max(run.produced - run.delivered for run in found)
         of = f"of {found[0].produced}"
-        ours, peer = ("", f"{lost} {of}") if name in ("by hand", "bpftrace") else (str(lost), of)
+        ours, peer = ("", f"{lost} {of}") if name in PEERS else (str(lost), of)
         yield Row(f"events lost, {name}", ours, peer, "", "0" if name in BARS else "")
     hand = [run.ns_per_call for run in runs["by hand"]]
     for name in ("columns", "jsonl"):
@@ -203,8 +225,8 @@ def _other_rows(runs: dict[str, list[Run]]) -> Iterator[Row]:
 
 
 def _rss_row(name: str, run: Run) -> Row:
-    rss = f"{run.rss - (0 if name == 'bpftrace' else 2 * RING_MB):.1f} MB"
-    ours, peer = ("", rss) if name in ("by hand", "bpftrace") else (rss, "")
+    rss = f"{run.rss - (0 if name in PEERS[1:] else 2 * RING_MB):.1f} MB"
+    ours, peer = ("", rss) if name in PEERS else (rss, "")
     return Row(f"peak RSS without the ring, {CALM} events/s, {name}", ours, peer, "", RSS_BARS.get(name, ""))
 
 

@@ -4,7 +4,8 @@ Usage: python bench/run.py [SECTION]... [--rounds N] [--calls N] [--soak SECONDS
 Sections: start build memory kernel events soak; default: all but soak, which takes a quarter of an hour.
 
 Needs root, bpftrace, clang, bpftool and libbpf-dev; BCC is measured where it can run (python3-bpfcc, linux-headers-amd64). Every
-figure is a median of paired runs, A B A B …, on the machine as it is; ratios are computed pair by pair. It judges nothing but marks the bar that each figure should meet.
+figure is a median of paired runs, A B A B …, on the machine as it is; ratios are computed pair by pair.
+It judges nothing but marks the bar that each figure should meet.
 """
 
 from __future__ import annotations

@@ -830,6 +830,22 @@ static uint64_t missed_of(const struct kept *kept)
 	return info.perf.type == PERF_EVENT && (info.perf.kind == KPROBE || info.perf.kind == KRETPROBE) ? info.perf.missed : 0;
 }
 
+int er_program_size(er_object *o, const char *program, uint32_t *verified, uint32_t *kept, uint32_t *machine)
+{
+	const struct bpf_program *p = bpf_object__find_program_by_name(o->object, program);
+	struct bpf_prog_info info = {0};
+	uint32_t length = sizeof(info);
+	int error;
+
+	if (!p || bpf_program__fd(p) < 0)
+		return -ENOENT;
+	error = bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &length);
+	*verified = info.verified_insns;
+	*kept = info.xlated_prog_len / sizeof(struct bpf_insn);
+	*machine = info.jited_prog_len;
+	return error;
+}
+
 int er_program_stats(er_object *o, const char *program, uint64_t *runs, uint64_t *ns, uint64_t *missed)
 {
 	const struct bpf_program *p = bpf_object__find_program_by_name(o->object, program);

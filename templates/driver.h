@@ -63,6 +63,8 @@ int er_measure(er_object *o);
 /* What the kernel says of a loaded program; runs and ns need er_measure. missed: hits for which it was not run, because it (or
  * another on this CPU) was running, or no return could be caught; those of links are known before detach only. */
 int er_program_stats(er_object *o, const char *program, uint64_t *runs, uint64_t *ns, uint64_t *missed);
+/* Of a loaded program: instructions that the verifier followed (0 before Linux 5.16) and that it kept, bytes of machine code. */
+int er_program_size(er_object *o, const char *program, uint32_t *verified, uint32_t *kept, uint32_t *machine);
 
 /* Drained records, without an object: from any thread, of a recording too. sizes holds the least and the most bytes of each
  * event's records, events of them; out must have room for every record of that event in data. */

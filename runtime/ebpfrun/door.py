@@ -395,6 +395,13 @@ class Object:
         """Lets the kernel count and time the programs' runs, until close."""
         self._call("er_measure", "measuring the programs' run time")
 
+    def size(self, program: str) -> tuple[int, int, int]:
+        """(instructions verified, instructions kept, bytes of machine code) of a loaded program; 0 for what is not told."""
+        new = self._driver.ffi.new
+        verified, kept, machine = new("uint32_t *"), new("uint32_t *"), new("uint32_t *")
+        self._call("er_program_size", f"program {program}", program.encode(), verified, kept, machine)
+        return verified[0], kept[0], machine[0]
+
     def stats(self, program: str) -> tuple[int, int, int]:
         """(runs, ns, missed) of a loaded program, as the kernel counts them."""
         new = self._driver.ffi.new

@@ -47,6 +47,7 @@ class Options(NamedTuple):
     quiet: bool
     verbose: bool
     verifier_log: str | None = None
+    check: bool = False
     record: str | None = None
     budget: float | None = None
     stats: bool = False
@@ -143,6 +144,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     out.add_argument("--quiet", "-q", action="store_true", help="no remarks and no summary")
     out.add_argument("--verbose", "-v", action="store_true", help="say what is attached, what is not and why")
+    out.add_argument("--check", action="store_true", help="load the programs, attach nothing, say what the kernel makes of them")
     out.add_argument("--verifier-log", metavar="FILE", help="keep all that the kernel says of programs that it refuses")
     cost = parser.add_argument_group("what it may cost")
     cost.add_argument(
@@ -239,6 +241,7 @@ def parse(target: Target, manifest: Manifest) -> Options:
         quiet=args.quiet,
         verbose=args.verbose,
         verifier_log=args.verifier_log,
+        check=args.check,
         record=args.record,
         budget=args.budget,
         stats=args.stats,

@@ -55,6 +55,10 @@ class Notices:
 def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     """Traces until something asks for the end."""
     notice = Notices(options)
+    if options.check:
+        from .trial import trial
+
+        return trial(manifest, options.params, options.filters, notice, options.verifier_log)
     budget = _budget(manifest, options)
     if budget is not None:
         manifest = weighted(manifest)

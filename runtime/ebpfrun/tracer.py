@@ -114,7 +114,16 @@ class Tracer:
             self.close()
             raise
 
-    def _open(self) -> None:
+    def load(self) -> None:
+        """As :meth:`open`, but attaches nothing."""
+        self._open(attaches=False)
+
+    def sizes(self) -> list[tuple[Program, int, int, int]]:
+        """(program, instructions verified, instructions kept, bytes of machine code) of what is loaded."""
+        opened = self._opened()
+        return [(p, *opened.size(p.name)) for p in self._loaded]
+
+    def _open(self, attaches: bool = True) -> None:
         driver = self._driver = self._driver or load_driver(self.manifest)
         self._records = self._records or driver.records(self.manifest, clock_offset())
         self._bell.open()
@@ -128,7 +137,7 @@ class Tracer:
             choice = chooser.choose()
             self._object = driver.open(btf)
             self._object.wake_by(self._bell.fileno(), round(self._latency * 1000))
-            refused = self._load(self._object, choice, chooser) or self._attach(self._object)
+            refused = self._load(self._object, choice, chooser) or (self._attach(self._object) if attaches else None)
             if refused is None:
                 self._tell(choice)
                 return

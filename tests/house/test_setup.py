@@ -37,7 +37,7 @@ class Machine:
             (self.bin / tool).symlink_to(str(shutil.which(tool)))
         self.provide("python3", PYTHON)
         self.provide("id", "#!/bin/bash\necho 1000\n")
-        for tool in ("clang", "bpftool", "strace", "apt-get"):
+        for tool in ("clang", "bpftool", "strace", "zsh", "apt-get"):
             self.provide(tool, '#!/bin/bash\necho "$0 $*" >>"$CALLS"\n')
 
     def provide(self, name: str, text: str) -> None:

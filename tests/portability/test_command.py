@@ -98,7 +98,7 @@ def test_as_data(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
         "line": 14, "column": 9, "kind": "attach", "probe": "close_fd", "text": "kprobe:close_fd",
         "on": {"6.12": {"state": "attached"},
                "5.10": {"state": "failed", "why": [{"code": "no_member", "thing": "task_struct.__state",
-                        "message": "no task_struct.__state", "line": 16, "since": "6.12", "near": ["state", "exit_state"]}]}},
+                        "message": "no task_struct.__state", "line": 16, "since": "6.12", "near": ["state"]}]}},
     }  # fmt: skip
     remark = lines["tp_btf:sched_switch"]["on"]["5.10"]
     assert (remark["state"], [why["thing"] for why in remark["with_options"]]) == ("attached", ["task_struct.__state"])

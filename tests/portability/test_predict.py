@@ -388,6 +388,22 @@ def test_a_constant_of_another_value() -> None:
     assert [lack.why for point in found.points for lack in point.lacks] == ["TASK_DONE is 4 here, 3 where the artefact is built"]
 
 
+def test_an_enum_of_other_numbers() -> None:
+    """The names of numbers are the artefact's; Linux 6.4 put in reasons before those that were there (071c0fc6fb91)."""
+    text = (
+        "events: {e: {fields: {reason: 'enum:skb_drop_reason'}}}\n"
+        "probes: [{on: 'tracepoint:skb:kfree_skb', emit: e, with: {reason: args.reason}}]\n"
+    )
+    found = surveyed(text, "7.3", "6.1")
+    assert runs(found) == [True, True]
+    assert found.remarks[0] == ()
+    (reason,) = found.remarks[1]
+    assert reason.words.startswith(
+        "names of enum:skb_drop_reason are those of the first kernel: there SKB_DROP_REASON_NOT_SPECIFIED "
+    )
+    assert surveyed(text.replace("skb_drop_reason", "req_op"), "7.3", "6.1").remarks == ((), ())
+
+
 def test_a_kernel_without_ring_buffers() -> None:
     built = Other().retyped(task_kernel(("code", 4)))
     make = Maker()

@@ -47,10 +47,11 @@ class Point:
 
 @record()
 class Outcome:
-    """``lacks``: what the kernel lacks for the spec as a whole."""
+    """``lacks``: what the kernel lacks for the spec as a whole; ``remarks``: what is otherwise there, and to be known."""
 
     points: tuple[Point, ...]
     lacks: tuple[Lack, ...]
+    remarks: tuple[Lack, ...] = ()
 
     @property
     def attaches(self) -> bool:
@@ -91,7 +92,7 @@ def predict(checked: ir.CheckedSpec, built: Kernel, kernel: Kernel) -> Outcome:
         found = [_point(checked.programs[i], i, states[i], verdicts[i]) for i in programs(attach.plan)]
         found += _left_out(checked, attach.probe, choose(attach.plan, lambda i: verdicts[i].possible) is not None)
         points += sorted(found, key=lambda point: point.at.mark)
-    return Outcome(tuple(points), tuple(hooks.whole(checked, kernel)))
+    return Outcome(tuple(points), tuple(hooks.whole(checked, kernel)), tuple(hooks.renumbered(checked, built, kernel)))
 
 
 def _verdict(program: ir.Program, built: Kernel, kernel: Kernel, params: dict[str, object]) -> _Verdict:

@@ -35,6 +35,9 @@ def _spec(survey: Survey, labels: Sequence[str]) -> dict[str, object]:
         "runs": {label: outcome.runs for label, outcome in zip(labels, survey.outcomes, strict=True)},
         "attaches": {label: outcome.attaches for label, outcome in zip(labels, survey.outcomes, strict=True)},
         "lacks": {label: [_reason(r) for r in reasons] for label, reasons in zip(labels, survey.lacks, strict=True) if reasons},
+        "remarks": {
+            label: [_reason(r) for r in reasons] for label, reasons in zip(labels, survey.remarks, strict=True) if reasons
+        },
         "lines": lines,
     }
 

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from ebpfgen import btf, ir, model
 from ebpfgen.inputs.functions import HOOK
 from ebpfgen.kernel import Kernel, Tracepoint
-from ebpfgen.problems import Mark, near_misses
+from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
-from .lack import Lack, Seek
+from .lack import Lack, Seek, like
 
 _SLOT = re.compile(r"ctx\[(\d+)\]|PT_REGS_PARM(\d)\(ctx\)")
 
@@ -206,7 +206,7 @@ class _Walk:
                 "no_struct",
                 f"struct {lost}",
                 f"no struct {lost}",
-                lambda: near_misses(lost, types.struct_names()),
+                lambda: like(lost, types.struct_names()),
                 load.at,
             )
             return
@@ -218,7 +218,7 @@ class _Walk:
             found = types.member(here, step.member.name) if isinstance(here, btf.Struct) else None
             thing = f"{name}.{step.member.name}"
             if found is None:
-                yield Lack("no_member", thing, f"no {thing}", self.like(step.member.name, here), load.at)
+                yield Lack("no_member", thing, f"no {thing}", self.members_like(step.member.name, here), load.at)
                 return
             if not self.same_kind(step.member.type_id, found.type_id):
                 yield Lack("other_kind", thing, f"{thing} is of type {types.c_name(found.type_id)}", at=load.at)
@@ -227,9 +227,9 @@ class _Walk:
             if step is load.steps[-1]:
                 yield from self.size(load, step, found, thing)
 
-    def like(self, name: str, struct: btf.CType) -> Seek:
+    def members_like(self, name: str, struct: btf.CType) -> Seek:
         """Members of a struct whose names are like this one."""
-        return lambda: near_misses(name, self.kernel.btf.member_names(struct)) if isinstance(struct, btf.Struct) else ()
+        return lambda: like(name, self.kernel.btf.member_names(struct)) if isinstance(struct, btf.Struct) else ()
 
     def size(self, load: ir.Load, step: ir.Step, found: btf.Member, thing: str) -> Iterator[Lack]:
         """Reads copy as many bytes as the field had where the program was built. Typed pointers and bit fields: by CO-RE."""
@@ -252,7 +252,7 @@ class _Walk:
         for struct, member in node.uses:
             if not self.has(struct, member, False):
                 there = self.kernel.btf.find(struct.name, btf.Struct)
-                seek = self.like(member.name, self.kernel.btf.resolve(there or 0))
+                seek = self.members_like(member.name, self.kernel.btf.resolve(there or 0))
                 why = f"no {node.name} (field {member.name} of {struct.name})"
                 self.lacks.append(Lack("no_member", f"{struct.name}.{member.name}", why, seek, at))
         if self.program.record is not None and node.name.startswith("args."):

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Iterable
 
 from ebpfgen import btf, ir
+from ebpfgen.constants import ENUMS, FLAGS
 from ebpfgen.inputs.functions import HOOK, MADE_FROM
 from ebpfgen.inputs.objects import RECORD
 from ebpfgen.kernel import Kernel
-from ebpfgen.problems import near_misses
 
-from .lack import Lack, Seek
+from .lack import Lack, Seek, like
 
 Rule = Callable[[ir.Program, Kernel], Lack | None]
 MOST, MOST_LINKS = 10_000, 1024
@@ -63,9 +63,7 @@ def _tracepoint(program: ir.Program, kernel: Kernel) -> Lack | None:
     if category == "syscalls" and kernel.config.get("CONFIG_FTRACE_SYSCALLS") == "n":
         return Lack("not_configured", thing, "tracepoints of system calls are not configured (CONFIG_FTRACE_SYSCALLS)")
     why = f"no tracepoint {category}:{name}"
-    return Lack(
-        "no_tracepoint", thing, why, lambda: near_misses(f"{category}:{name}", (f"{c}:{n}" for c, n in kernel.tracepoints()))
-    )
+    return Lack("no_tracepoint", thing, why, lambda: like(f"{category}:{name}", (f"{c}:{n}" for c, n in kernel.tracepoints())))
 
 
 def _raw_tracepoint(program: ir.Program, kernel: Kernel) -> Lack | None:
@@ -73,7 +71,7 @@ def _raw_tracepoint(program: ir.Program, kernel: Kernel) -> Lack | None:
     if kernel.raw_tracepoint(name) is not None:
         return None
     why = f"no tracepoint {name}"
-    return Lack("no_tracepoint", f"tracepoint {name}", why, lambda: near_misses(name, kernel.raw_tracepoints()))
+    return Lack("no_tracepoint", f"tracepoint {name}", why, lambda: like(name, kernel.raw_tracepoints()))
 
 
 def _kprobe(program: ir.Program, kernel: Kernel) -> Lack | None:
@@ -134,11 +132,7 @@ def _function(function: str, kind: str, kernel: Kernel) -> Lack | None:
 
 
 def _near_functions(wanted: str, kernel: Kernel) -> tuple[str, ...]:
-    """Names that differ in little. Functions are many: those are looked at that share a beginning, underscores aside."""
-    begin = wanted.lstrip("_")[:3]
-    alike = re.compile(rf"_*{re.escape(begin)}").match
-    names = (name for name in kernel.functions() if alike(name))
-    return tuple(name for name in near_misses(wanted, names) if kernel.why_not_attachable(name) is None)
+    return tuple(name for name in like(wanted, kernel.functions()) if kernel.why_not_attachable(name) is None)
 
 
 def _in_file(program: ir.Program, kernel: Kernel) -> Lack | None:
@@ -172,7 +166,7 @@ def _lsm(program: ir.Program, kernel: Kernel) -> Lack | None:
 
 def _like(name: str, prefix: str, known: Callable[[], Iterable[str]]) -> Seek:
     """Names like it, of those that begin so, without their beginning."""
-    return lambda: near_misses(name, [k.removeprefix(prefix) for k in known() if k.startswith(prefix)])
+    return lambda: like(name, [k.removeprefix(prefix) for k in known() if k.startswith(prefix)])
 
 
 def _option(kernel: Kernel, thing: str, what: str, *options: str) -> Lack | None:
@@ -183,6 +177,29 @@ def _option(kernel: Kernel, thing: str, what: str, *options: str) -> Lack | None
 def whole(checked: ir.CheckedSpec, kernel: Kernel) -> list[Lack]:
     """What the kernel lacks for the spec as a whole."""
     return _parts(("BPF_MAP_TYPE_RINGBUF",) if checked.events else (), kernel)
+
+
+def renumbered(checked: ir.CheckedSpec, built: Kernel, kernel: Kernel) -> list[Lack]:
+    """Enums whose numbers have other names there: the names are the artefact's."""
+    return [lack for table in checked.tables if (lack := _renumbered(table, built, kernel))]
+
+
+def _renumbered(table: str, built: Kernel, kernel: Kernel) -> Lack | None:
+    """``table``: the type of a field that is shown by name, ``enum:skb_drop_reason``."""
+    word, _, arg = table.partition(":")
+    if word not in ("enum", "flags") or arg in ENUMS or arg in FLAGS:
+        return None
+    here, there = (next((e for name in arg.split("|") if (e := k.enum(name))), None) for k in (built, kernel))
+    if here is None or there is None:
+        return None
+    numbers = dict(there.values)
+    last = max(numbers.values())  # as a rule no value, but how many there are
+    moved = [(name, number) for name, number in here.values if numbers.get(name, number) not in (number, last)]
+    if not moved:
+        return None
+    (name, number), more = moved[0], f", and {len(moved) - 1} more" if len(moved) > 1 else ""
+    why = f"names of {table} are those of the first kernel: there {name} is {number}, here {numbers[name]}{more}"
+    return Lack("other_names", f"names of {table}", why, silent=True)
 
 
 def _parts(names: tuple[str, ...], kernel: Kernel) -> list[Lack]:

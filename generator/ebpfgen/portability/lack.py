@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 
-from ebpfgen.problems import Mark
+from ebpfgen.problems import Mark, near_misses
 from ebpfgen.records import field, record
 
 Seek = Callable[[], tuple[str, ...]]
@@ -29,6 +30,12 @@ class Lack:
     silent: bool = False
 
 
+def like(wanted: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Names that may be what it is called now: those that differ in little and, underscores aside, begin alike."""
+    begins = re.compile(rf"_*{re.escape(wanted.lstrip('_')[:2])}").match
+    return near_misses(wanted, (name for name in known if begins(name)))
+
+
 CODES = {
     "no_tracepoint": "the kernel has no such tracepoint",
     "no_function": "the kernel has no such function, or it was inlined",
@@ -43,6 +50,7 @@ CODES = {
     "other_size": "the field is there with another size, and would be read wrong",
     "moved": "the argument is at another place, and another one would be read",
     "other_value": "a constant has another value",
+    "other_names": "a remark: numbers of an enum have other names there, and are shown by those of the first kernel",
     "no_helper": "the kernel lacks a BPF helper, a kind of map or a kind of program",
     "left_out": "the kernel that the artefact is built for lacks the attach point, so the artefact has no program for it",
 }

@@ -67,13 +67,14 @@ class Row:
 
 @record()
 class Survey:
-    """``lacks``: what each kernel lacks for the spec as a whole."""
+    """``lacks``: what each kernel lacks for the spec as a whole; ``remarks``: what is otherwise there."""
 
     name: str
     file: str
     outcomes: tuple[Outcome, ...]
     rows: tuple[Row, ...]
     lacks: tuple[tuple[Reason, ...], ...]
+    remarks: tuple[tuple[Reason, ...], ...]
 
 
 def survey(checked: ir.CheckedSpec, built: Kernel, kernels: Sequence[Named]) -> Survey:
@@ -82,7 +83,8 @@ def survey(checked: ir.CheckedSpec, built: Kernel, kernels: Sequence[Named]) -> 
     rows += _choice_rows(outcomes)
     ordered = sorted(rows, key=lambda row: row.at.mark)
     lacks = tuple(_reasons(outcome.lacks, [o.lacks for o in outcomes], kernels) for outcome in outcomes)
-    return Survey(checked.spec.name, checked.spec.file, outcomes, tuple(ordered), lacks)
+    remarks = tuple(tuple(map(Reason, outcome.remarks)) for outcome in outcomes)
+    return Survey(checked.spec.name, checked.spec.file, outcomes, tuple(ordered), lacks, remarks)
 
 
 def named(kernels: Iterable[tuple[str, Kernel]]) -> tuple[Named, ...]:

@@ -115,7 +115,7 @@ def _total(survey: Survey, i: int) -> str:
 
 
 def _remarks(survey: Survey, i: int) -> tuple[Reason, ...]:
-    return tuple(reason for row in survey.rows for reason in row.cells[i].otherwise)
+    return survey.remarks[i] + tuple(reason for row in survey.rows for reason in row.cells[i].otherwise)
 
 
 def _word(cell: Cell) -> str:

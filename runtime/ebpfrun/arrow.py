@@ -6,7 +6,7 @@ Receives a batch, gives a record batch per event; and metrics as tables of their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import extras
@@ -175,6 +175,19 @@ def metric_batch(reading: Reading, names: Names) -> Any:
         rows.append(row)
     made = metric_schema(metric)
     return library().RecordBatch.from_arrays([array([row[f.name] for row in rows], f.type) for f in made], schema=made)
+
+
+def losses_schema() -> Any:
+    """Of :mod:`ebpfrun.sinks.losses`."""
+    pa = library()
+    text, name = pa.string(), pa.dictionary(pa.int32(), pa.string())
+    return pa.schema({"time": pa.timestamp("ns", "UTC"), "kind": name, "of": text, "sink": text, "count": pa.int64()})
+
+
+def losses_batch(rows: Iterable[tuple[Any, ...]]) -> Any:
+    made = losses_schema()
+    columns = zip(*rows, strict=True)
+    return library().RecordBatch.from_arrays([array(c, f.type) for c, f in zip(columns, made, strict=True)], schema=made)
 
 
 def _bucket(low: int | None, high: int | None, n: int) -> dict[str, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 
 from ebpfrun import door
+from ebpfrun.account import Account, EventAccount, SinkAccount
 from ebpfrun.decode import word
 from ebpfrun.errors import MachineError, UsageError
 from ebpfrun.manifest import Event, Manifest
@@ -113,6 +115,56 @@ def test_sqlite(tmp_path: Path) -> None:
     assert sqlite_rows(file, "select time from open_readable") == [("2001-09-09T01:46:40.000001500Z",), ("2001-09-09T01:46:40.000000000Z",)]
     metric = sqlite_rows(file, 'select syscall, count, sum, low, high, n from "latency.metric"')
     assert metric == [("read", 4, 7, 0, 2, 1), ("read", 4, 7, 4, 8, 1), ("read", 4, 7, 2**63 - 1, 2**63 - 1, 2)]
+
+
+@pytest.mark.parametrize("words", ["csv:{}/", *SINKS])
+def test_losses_are_a_table(words: str, tmp_path: Path) -> None:
+    sink = opened(f"{words.format(tmp_path)},losses=yes")
+    event = EventAccount("open", 10, 1, 0, 0, (SinkAccount("x", 5, 2, 0, 0),))
+    counted = Records(BOTH, OFFSET).batch(b"")
+    counted.account = Account((event,), {("map_full", "conns"): 3})
+    sink.write(counted)
+    sink.close()
+    wanted = [
+        *(("produced", None, 10), ("ring_full", None, 1), ("sampled", None, 0), ("beyond", None, 0)),
+        *(("delivered", "x", 5), ("dropped", "x", 2), ("failed", "x", 0), ("given_up", "x", 0), ("on_the_way", "x", 2)),
+    ]
+    assert losses_in(tmp_path) == [*((kind, "open", sink, n) for kind, sink, n in wanted), ("map_full", "conns", None, 3)]
+
+
+def test_csv_takes_a_batch_once_though_one_file_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = opened(f"csv:{tmp_path}/")
+    both = Records(BOTH, OFFSET).batch(open_record() + exec_record() + open_record())
+    second = sink._events[1]  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setattr(second._out, "write", _full)
+        with pytest.raises(SinkError):
+            sink.write(both)
+    sink.write(both)
+    sink.close()
+    assert [len((tmp_path / f"{name}.csv").read_text().splitlines()) for name in ("open", "exec")] == [3, 2]
+
+
+def _full(pieces: Any) -> None:
+    raise SinkError("csv", "there", OSError(28, "full"))
+
+
+def losses_in(folder: Path) -> list[tuple[Any, ...]]:
+    query = 'select kind, "of", sink, count from "run.losses"'
+    if (folder / "out.db").exists():
+        return sqlite_rows(folder / "out.db", query)
+    if (folder / "out.duckdb").exists():
+        return duckdb_rows(folder / "out.duckdb", query)
+    (path,) = folder.glob("run.losses.*")
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            return [(r["kind"], r["of"], r["sink"] or None, int(r["count"])) for r in csv.DictReader(file)]
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+    else:
+        with pa.ipc.open_stream(path.read_bytes()) as stream:
+            table = stream.read_all()
+    return [tuple(row[name] for name in ("kind", "of", "sink", "count")) for row in table.to_pylist()]
 
 
 def test_sqlite_numbers_of_64_bits(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Event
 
-from . import tables
+from . import losses, tables
 from .base import Context, SinkError, Stream
 from .gather import Gather
 from .words import Words
@@ -24,11 +24,12 @@ CODECS = ("zstd", "lz4", "none")
 
 
 class Arrow:
-    OPTIONS = ("compress",)
+    OPTIONS = ("compress", losses.OPTION)
     FLUSH = 1.0
 
     def __init__(self, words: Words, context: Context) -> None:
         self._names = context.names
+        self.wants_account = losses.wanted(words)
         self._gather = Gather(context.manifest)
         self._streams: dict[str, _IpcStream] = {}
         try:
@@ -39,6 +40,9 @@ class Arrow:
                 table = tables.metric_table(metric)
                 file = tables.file_of(words, table, context.manifest)
                 self._streams[table] = _IpcStream(words, file, context, arrow.metric_schema(metric))
+            if self.wants_account:
+                file = tables.file_of(words, losses.TABLE, context.manifest)
+                self._streams[losses.TABLE] = _IpcStream(words, file, context, arrow.losses_schema())
         except (SinkError, UsageError):
             self._close_all()
             raise
@@ -47,6 +51,8 @@ class Arrow:
         self._send(self._gather.add(batch), batch)
         for reading in batch.readings:
             self._streams[tables.metric_table(reading.metric)].write(arrow.metric_batch(reading, self._names))
+        if self.wants_account and batch.account is not None:
+            self._streams[losses.TABLE].write(arrow.losses_batch(losses.rows(batch.account)))
 
     def flush(self) -> None:
         self._send(self._gather.rest(), None)

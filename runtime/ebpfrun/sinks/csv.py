@@ -17,7 +17,7 @@ from ebpfrun.manifest import Event, Metric
 from ebpfrun.metrics import Reading, bounds
 from ebpfrun.render import iso_time
 
-from . import tables
+from . import losses, tables
 from .base import Context, SinkError
 from .files import OPTIONS, Out, open_out
 from .line_writer import LineWriter
@@ -25,12 +25,16 @@ from .words import Words
 
 
 class Csv:
-    OPTIONS = OPTIONS
+    OPTIONS = (*OPTIONS, losses.OPTION)
 
     def __init__(self, words: Words, context: Context) -> None:
         self._names = context.names
         self._events: dict[int, LineWriter] = {}
         self._metrics: dict[str, Out] = {}
+        self._losses: Out | None = None
+        self._half: Batch | None = None
+        self._done: set[int] = set()
+        self.wants_account = losses.wanted(words)
         manifest = context.manifest
         try:
             for event in manifest.events:
@@ -39,14 +43,25 @@ class Csv:
             for metric in manifest.metrics:
                 file = tables.file_of(words, tables.metric_table(metric), manifest)
                 self._metrics[metric.name] = open_out(words, file, context, _lines([metric_columns(metric)]))
+            if self.wants_account:
+                file = tables.file_of(words, losses.TABLE, manifest)
+                self._losses = open_out(words, file, context, _lines([losses.COLUMNS]))
         except (SinkError, UsageError):
             self.close()
             raise
 
     def write(self, batch: Batch) -> None:
+        """One file may take its part and the next fail: what has it is passed over when the batch comes again."""
+        if batch is not self._half:
+            self._half, self._done = batch, set()
         for id, writer in self._events.items():
-            if batch.counts.get(id):
+            if batch.counts.get(id) and id not in self._done:
                 writer.write(batch)
+                self._done.add(id)
+        self._half = None
+        if self._losses is not None and batch.account is not None:
+            found = ((iso_time(row[0]), *row[1:3], row[3] or "", row[4]) for row in losses.rows(batch.account))
+            self._losses.write([_lines(found)])
         for reading in batch.readings:
             self._metrics[reading.metric.name].write([_lines(self._metric_rows(reading))])
 
@@ -64,7 +79,8 @@ class Csv:
                     yield [*head, *labels, sample.observations, sample.value, low, high, count]
 
     def _outs(self) -> list[LineWriter | Out]:
-        return [*self._events.values(), *self._metrics.values()]
+        own = [self._losses] if self._losses is not None else []
+        return [*self._events.values(), *self._metrics.values(), *own]
 
     def flush(self) -> None:
         for out in self._outs():

@@ -16,13 +16,14 @@ from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Manifest
 
-from . import tables
+from . import losses, tables
 from .base import STDOUT, Context, SinkError
 from .gather import Gather
 from .words import Words
 
 
 class DuckDb:
+    OPTIONS = (losses.OPTION,)
     FLUSH = 2.0  # seconds, where none are named: nobody can look meanwhile, and small insertions cost twice as much
 
     def __init__(self, words: Words, context: Context) -> None:
@@ -31,6 +32,7 @@ class DuckDb:
             raise UsageError("--sink duckdb: name a file (--sink duckdb:PATH)")
         self._words = words
         self._names = context.names
+        self.wants_account = losses.wanted(words)
         self._gather = Gather(context.manifest)
         self._db: Any = None
         try:
@@ -49,6 +51,8 @@ class DuckDb:
             self._table(event.name, self._gather.schemas[event.name])
         for metric in manifest.metrics:
             self._table(tables.metric_table(metric), arrow.metric_schema(metric))
+        if self.wants_account:
+            self._table(losses.TABLE, arrow.losses_schema())
 
     def _table(self, name: str, schema: Any) -> None:
         self._db.register("incoming", _stored(arrow.library().Table.from_batches([], schema)))
@@ -77,6 +81,9 @@ class DuckDb:
         for reading in batch.readings:
             table = arrow.library().Table.from_batches([arrow.metric_batch(reading, self._names)])
             self._insert(tables.metric_table(reading.metric), table, batch, {})
+        if self.wants_account and batch.account is not None:
+            table = arrow.library().Table.from_batches([arrow.losses_batch(losses.rows(batch.account))])
+            self._insert(losses.TABLE, table, batch, {})
 
     def flush(self) -> None:
         if self._db is not None:

@@ -20,6 +20,7 @@ from ebpfrun.metrics import Reading, Sample, bounds
 from ebpfrun.names import Names
 from ebpfrun.render import iso_time, plain
 
+from . import losses
 from .base import Context
 from .files import OPTIONS, open_out
 from .line_writer import LineWriter
@@ -29,7 +30,7 @@ RESERVED = ("event", "metric", "truncated", "unreadable")
 
 
 class JsonLines:
-    OPTIONS = (*OPTIONS, "losses")
+    OPTIONS = (*OPTIONS, losses.OPTION)
 
     def __init__(self, words: Words, context: Context) -> None:
         for event in context.manifest.events:
@@ -37,7 +38,7 @@ class JsonLines:
                 if slot.name in RESERVED:
                     raise UsageError(f"sink jsonl: event {event.name} has a field '{slot.name}', a key of jsonl itself")
         self._names = context.names
-        self.wants_account = words.value("losses", _yes_or_no, False)
+        self.wants_account = losses.wanted(words)
         self._writer = LineWriter(Json(context.names), open_out(words, words.target, context))
 
     def write(self, batch: Batch) -> None:
@@ -55,12 +56,6 @@ class JsonLines:
 
     def close(self) -> None:
         self._writer.close()
-
-
-def _yes_or_no(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise ValueError("expected yes or no")
-    return text == "yes"
 
 
 def metric_object(reading: Reading, sample: Sample, names: Names) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Manifest
 
-from . import tables
+from . import losses, tables
 from .base import Context, SinkError
 from .files import Namer, Partial, Rotation, rotation
 from .gather import Gather
@@ -29,27 +29,33 @@ _REPEAT = frozenset(("pid", "tid", "uid", "gid", "cpu", "port", "u8", "u16", "i8
 
 
 class Parquet:
-    OPTIONS = ("rotate", "compress")
+    OPTIONS = ("rotate", "compress", losses.OPTION)
     FLUSH = 1.0  # all that it does is to look whether a file is old enough
 
     def __init__(self, words: Words, context: Context) -> None:
         self._names = context.names
+        self.wants_account = losses.wanted(words)
         self._gather = Gather(context.manifest)
         self._files: dict[str, _Files] = {}
         try:
-            for name, schema in _schemas(context.manifest).items():
+            for name, schema in _schemas(context.manifest, self.wants_account).items():
                 self._files[name] = _Files(words, tables.file_of(words, name, context.manifest), schema)
         except (SinkError, UsageError):
             self.close()
             raise
 
     def write(self, batch: Batch) -> None:
+        whole = True
         try:
             for event, table in self._gather.add(batch):
                 self._files[event.name].write(table, event.id)
+                whole = False
             for reading in batch.readings:
                 self._files[tables.metric_table(reading.metric)].write(arrow.metric_batch(reading, self._names))
+            if self.wants_account and batch.account is not None:
+                self._files[losses.TABLE].write(arrow.losses_batch(losses.rows(batch.account)))
         except SinkError as error:
+            error.may_pass = error.may_pass and whole  # else the files that have their part would get it again
             raise self._gather.lose(error, batch, {}) from None
 
     def flush(self) -> None:
@@ -78,9 +84,10 @@ class Parquet:
             raise failed
 
 
-def _schemas(manifest: Manifest) -> dict[str, Any]:
+def _schemas(manifest: Manifest, with_losses: bool) -> dict[str, Any]:
     found = {event.name: arrow.schema(event) for event in manifest.events}
-    return found | {tables.metric_table(metric): arrow.metric_schema(metric) for metric in manifest.metrics}
+    found |= {tables.metric_table(metric): arrow.metric_schema(metric) for metric in manifest.metrics}
+    return found | ({losses.TABLE: arrow.losses_schema()} if with_losses else {})
 
 
 def _codec(text: str) -> str:

@@ -25,7 +25,7 @@ from ebpfrun.metrics import Reading, bounds
 from ebpfrun.names import Memo, Names
 from ebpfrun.render import plain
 
-from . import tables
+from . import losses, tables
 from .base import STDOUT, Context, SinkError
 from .marks import RESERVED, marked_fields
 from .words import Words
@@ -39,12 +39,15 @@ _MARKS = Slot("marks", "u32", 4, 4)
 
 
 class Sqlite:
+    OPTIONS = (losses.OPTION,)
+
     def __init__(self, words: Words, context: Context) -> None:
         self._sqlite = extras.need("sqlite3", "", "files of SQLite")
         if words.target == STDOUT:
             raise UsageError("--sink sqlite: name a file (--sink sqlite:PATH)")
         self._words = words
         self._names = context.names
+        self.wants_account = losses.wanted(words)
         self._inserts: dict[str, str] = {}
         self._rows = {event.name: _Rows(event, self._names) for event in context.manifest.events}
         self._uncommitted: Counter[int] = Counter()
@@ -60,6 +63,9 @@ class Sqlite:
             self._table(event.name, _event_columns(event), {s.name: s.type for s in event.fields})
         for metric in context.manifest.metrics:
             self._table(tables.metric_table(metric), _metric_columns(metric), {"time": "timestamp"})
+        if self.wants_account:
+            types = dict(zip(losses.COLUMNS, ("INTEGER", "TEXT", "TEXT", "TEXT", "INTEGER"), strict=True))
+            self._table(losses.TABLE, types, {"time": "timestamp"})
 
     def _table(self, name: str, columns: dict[str, str], types: dict[str, str]) -> None:
         there = {row[1]: row[2] for row in self._db.execute(f"pragma table_info({_quoted(name)})")}
@@ -88,6 +94,8 @@ class Sqlite:
             self._db.executemany(one, values)
         for reading in batch.readings:
             self._insert(tables.metric_table(reading.metric), self._metric_rows(reading))
+        if self.wants_account and batch.account is not None:
+            self._insert(losses.TABLE, losses.rows(batch.account))
         self._uncommitted.update(batch.counts)
 
     def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:

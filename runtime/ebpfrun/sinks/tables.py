@@ -2,7 +2,7 @@
 
 The one rule: a tracer with a single table can go to one file. With more, the target names a folder (one that is there, or a path
 that ends in ``/``), or holds ``{}`` where the table's name goes. A table has the name of its event, or of its metric with
-``.metric`` behind.
+``.metric`` behind; losses, where they are asked for, go to ``run.losses``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import os
 from ebpfrun.errors import UsageError
 from ebpfrun.manifest import Manifest, Metric
 
+from . import losses
 from .base import STDOUT, SinkError
 from .words import Words
 
 PLACE = "{}"
 
 
-def names(manifest: Manifest) -> list[str]:
-    return [*(event.name for event in manifest.events), *map(metric_table, manifest.metrics)]
+def names(manifest: Manifest, with_losses: bool = False) -> list[str]:
+    own = [losses.TABLE] if with_losses else []
+    return [*(event.name for event in manifest.events), *map(metric_table, manifest.metrics), *own]
 
 
 def metric_table(metric: Metric) -> str:
@@ -37,7 +39,7 @@ def file_of(words: Words, table: str, manifest: Manifest) -> str:
         except OSError as error:
             raise SinkError(words.name, target, error) from None
         return os.path.join(target, f"{table}.{words.name}")
-    tables = names(manifest)
+    tables = names(manifest, losses.wanted(words))
     if len(tables) > 1:
         sink, name = words.name, manifest.name
         raise UsageError(

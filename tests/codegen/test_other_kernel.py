@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import re
 import select
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import fake_kernel
-from codegen.running import Lab, prctl
+from codegen.running import PR_NOTHING, Lab, prctl
+from ebpfgen.btf import Btf, Struct
+from ebpfgen.btf_index import STRUCT, Sections, make_index
+from ebpfgen.kernel_description import Description
+from ebpfgen.kernel_host import HostSource
 from ebpfgen.pipeline import Setting
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
@@ -131,3 +138,64 @@ def test_numbers_are_read_in_the_size_that_this_kernel_has(lab: Lab) -> None:
     (read,) = traced.events("read")
     assert read == {**expected, "known": -1, "marks": 0}
     assert {**expected, "marks": 0} in traced.events("followed")
+
+
+class Shifted(HostSource):
+    """This kernel as if the common part of a tracepoint's record were 8 bytes longer, as where common_preempt_lazy_count is in it."""
+
+    fingerprint = "shifted"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index_key = f"{self.index_key}-shifted"
+
+    def btf(self) -> bytes:
+        data = bytearray(super().btf())
+        sections = Sections.of(cast("bytes", data))  # whose words can be written
+        entry, words = Btf(bytes(data)).find("trace_entry", Struct), sections.words
+        for at in make_index(sections).offsets[1:]:
+            members = words[at + 1] & 0xFFFF
+            if words[at + 1] >> 24 & 31 == STRUCT and members and words[at + 4] == entry:
+                words[at + 2] += 8
+                for offset in range(at + 8, at + 3 + 3 * members, 3):
+                    words[offset] += 64
+        return bytes(data)
+
+    def format(self, category: str, name: str) -> str | None:
+        text = super().format(category, name)
+        return text and re.sub(r"offset:(\d+)", lambda m: f"offset:{int(m[1]) + 8 * (int(m[1]) >= 8)}", text)
+
+
+def test_tracepoints_whose_records_are_shifted(lab: Lab) -> None:
+    shifted = Description(Shifted(), (Description, ()))
+    renamed = shifted.tracepoint("task", "task_rename")
+    assert renamed
+    assert (renamed.fields[0].offset, renamed.record) == (16, "trace_event_raw_task_rename")
+    spec = """
+events:
+  call: {fields: {option: i32, second: u64, fifth: u64}}
+  answer: {fields: {result: result}}
+  raw: {fields: {second: u64}}
+  renamed: {fields: {thread: pid, old: string(16), new: string(16)}}
+probes:
+  - {on: "tracepoint:syscalls:sys_enter_prctl", emit: call, with: {option: (i32)args.option, second: args.arg2, fifth: args.arg5}}
+  - {on: "tracepoint:syscalls:sys_exit_prctl", emit: answer, with: {result: retval}}
+  - {on: "tracepoint:raw_syscalls:sys_enter", where: args.id == SYS_prctl, emit: raw, with: {second: "args.args[1]"}}
+  - on: tracepoint:task:task_rename
+    emit: renamed
+    with: {thread: (u32)args.pid, old: str(args.oldcomm), new: str(args.newcomm)}
+"""
+    own, name = Path("/proc/thread-self/comm"), Path("/proc/thread-self/comm").read_text().strip()
+
+    def work() -> None:
+        prctl(1, 2, 3, 2**64 - 4)
+        own.write_text("another name")
+        own.write_text(name)
+
+    traced = Lab(lab.folder, Setting.of(shifted)).run(spec, work)
+    unmarked = {"marks": 0}
+    assert traced.events("call") == [{"option": PR_NOTHING, "second": 1, "fifth": 2**64 - 4, **unmarked}]
+    assert traced.events("answer") == [{"result": -errno.EINVAL, **unmarked}]
+    assert traced.events("raw") == [{"second": 1, **unmarked}]
+    names = [(name, "another name"), ("another name", name)]
+    assert traced.events("renamed") == [{"thread": os.getpid(), "old": a, "new": b, **unmarked} for a, b in names]

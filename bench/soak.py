@@ -18,6 +18,7 @@ from events import cpus, generator, pinned, wait_until_attached
 from measure import EBPFGEN, EBPFRUN, ENVIRONMENT, HERE, Row, ended, median
 from workloads import Workload, Workloads
 
+QUEUE = "queue=64MiB"  # four seconds, for a moment without a CPU
 ROTATE = {"jsonl": "256MiB", "parquet": "64MiB"}
 LOOK = 0.5  # seconds between looks at memory and files
 WARM_UP = 0.2  # of the run: memory is compared from then on
@@ -67,7 +68,7 @@ def run(folder: Path, works: Workloads, calls: int, rate: int) -> Soak:
     out = folder / "out"
     out.mkdir()
     found = Soak(calls)
-    sinks = [word for sink, size in ROTATE.items() for word in ("--sink", f"{sink}:{out}/calls.{sink},rotate={size}")]
+    sinks = [word for sink, size in ROTATE.items() for word in ("--sink", f"{sink}:{out}/calls.{sink},rotate={size},{QUEUE}")]
     with generator(works, folder, calls, rate) as work:
         command = [EBPFRUN, "build/getppid", "--pid", str(work.pid), *sinks]
         process = subprocess.Popen(
@@ -116,6 +117,8 @@ def soak(folder: Path, seconds: int, rate: int) -> Iterator[Row]:
     found = run(folder, Workloads(folder), seconds * rate, rate)
     what = f"soak: {found.calls} events at {found.calls / found.seconds:.0f}/s"
     yield Row(f"{what}, lost", str(found.lost), "", "", "0")
+    if found.lost:
+        yield from (Row(f"  {line.strip()}", "", "", "", "") for line in found.said.splitlines() if line.startswith("  "))
     yield Row("soak: RSS after the warm-up, growth until the end", f"{found.growth:+.1f} MB", "", "", "flat")
     yield Row("soak: RSS, largest", f"{max(found.rss):.1f} MB", "", "", "")
     yield Row("soak: CPU of the tracer, of one core", f"{100 * found.cpu / found.seconds:.1f} %", "", "", "")

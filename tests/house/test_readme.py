@@ -64,8 +64,8 @@ def test_each_command_exists(line: str) -> None:
 
 
 def help_of(program: str, first: str) -> str:
-    """The help of a subcommand, or the general one of ebpfrun when ``first`` is a spec."""
-    command = [str(BIN / program), *([] if first.endswith(".yaml") else [first]), "--help"]
+    """The help of a subcommand, or the general one of ebpfrun when ``first`` is a spec or an option."""
+    command = [str(BIN / program), *([] if first.endswith(".yaml") or first.startswith("-") else [first]), "--help"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

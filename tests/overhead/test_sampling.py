@@ -7,7 +7,9 @@ import csv
 import json
 import os
 import re
+import shutil
 import sqlite3
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from ebpfrun.tracer import HEAVIEST, Tracer, load_driver
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
+BPFTOOL = os.environ["PATH"] + ":/usr/sbin"
 EVENTS = """
 events:
   call: {fields: {n: u64, name: string(16)}}
@@ -213,3 +216,21 @@ def _sum_of_weights(sink: str, folder: Path) -> int:
         with pyarrow.ipc.open_stream(str(folder / "call.out")) as stream:
             table = stream.read_all()
     return int(sum(table.column("weight").to_pylist()))
+
+
+@pytest.mark.skipif(not shutil.which("bpftool", path=BPFTOOL), reason="bpftool is not installed")
+def test_nothing_of_it_is_in_the_kernel_without_a_budget(lab: Lab) -> None:
+    """The verifier removes what the switch leaves out."""
+    own = f"s{os.getpid()}"
+    spec = EVENTS.replace("  - on: tracepoint:syscalls", f"  - name: {own}\n    on: tracepoint:syscalls")
+    known = manifest.read(str(lab.build(spec)))
+    (program,) = known.programs
+    calls = {}
+    for sampling in (False, True):
+        with Tracer(known, sampling=sampling):
+            command = ["bpftool", "prog", "dump", "xlated", "name", program.name]
+            text = subprocess.run(command, env={"PATH": BPFTOOL}, capture_output=True, text=True, check=True).stdout
+            instructions = [line for line in text.splitlines() if not line.startswith(";")]
+            calls[sampling] = [line for line in instructions if "rnd_u32" in line or "prandom" in line]
+    assert calls[False] == []
+    assert len(calls[True]) == 1

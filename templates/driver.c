@@ -1,7 +1,7 @@
 /* The runtime's half of every artefact: libbpf behind the interface of driver.h.
  *
  * Compiled once and linked with each spec's host.c and libbpf (1.1 or later) into <name>.so. It knows nothing of a spec but
- * what host.h gives. The ring buffer is the map "events".
+ * what host.h gives. Ring buffers are all maps that are such.
  */
 #define _GNU_SOURCE /* memrchr */
 #include <bpf/bpf.h>

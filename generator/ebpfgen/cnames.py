@@ -244,10 +244,11 @@ class FileNames:
     all: frozenset[str]
 
     @classmethod
-    def of(cls, maps: Iterable[str], spans: Iterable[str]) -> FileNames:
-        """``maps``: names of maps and metrics, which are distinct."""
+    def of(cls, maps: Iterable[str], spans: Iterable[str], events: Iterable[str] = ()) -> FileNames:
+        """``maps``: names of maps and metrics, which are distinct; ``events`` may have rings of their own."""
         maps, spans = list(maps), list(spans)
         taken = set(FIXED) | {f"{span}_in_flight" for span in spans} | {f"{span}_span_scratch" for span in spans}
+        taken |= {ring_of(event) for event in events}
         for name in maps:
             taken |= {f"{verb}_{name}" for verb in ("at", "add_to", "observe", "set", "min", "max")} | {f"{name}_value_scratch"}
         named = {name: name if name not in taken | LOCALS and not is_taken(name) else "" for name in maps}
@@ -264,6 +265,11 @@ class FileNames:
             if name in self.all or name in FIXED | LOCALS | MACROS or name.endswith("_") or name.startswith("bpf_")
             else name
         )
+
+
+def ring_of(event: str) -> str:
+    """The event's ring, where each has its own."""
+    return f"events_{event}"
 
 
 def free(wanted: str, taken: Iterable[str]) -> str:

@@ -104,6 +104,7 @@ def _spec(root: Mapping, file: str) -> Spec:
         probes=tuple(_probe(_mapping(node)) for node in _items(root.entries["probes"])) if "probes" in root.entries else (),
         spans={name: _span(name, at, node) for name, at, node in _section(root, "spans")},
         ring=_optional(root, "ring"),
+        rings=_optional(root, "rings"),
         limits={k: _text(v) for k, v in _mapping(root.entries["limits"]).entries.items()} if "limits" in root.entries else {},
         budget=_optional(root, "budget"),
     )

@@ -204,5 +204,6 @@ class Spec:
     probes: tuple[Probe, ...] = ()
     spans: dict[str, Span] = field(default_factory=dict)
     ring: Text | None = None
+    rings: Text | None = None
     limits: dict[str, Text] = field(default_factory=dict)
     budget: Text | None = None

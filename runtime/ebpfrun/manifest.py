@@ -164,7 +164,8 @@ class LeftOut(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """``folder`` is where it was read; ``ring`` is the ring buffer's size in bytes, 0 without events."""
+    """``folder`` is where it was read; ``ring`` is a ring buffer's size in bytes, 0 without events; ``rings``
+    are their maps."""
 
     folder: str
     name: str
@@ -188,6 +189,7 @@ class Manifest(NamedTuple):
     tables: dict[str, dict[int, str]]
     left_out: tuple[LeftOut, ...] = ()
     overhead: str = ""
+    rings: tuple[str, ...] = ("events",)
 
     def path(self, file: str) -> str:
         return os.path.join(self.folder, file)
@@ -326,6 +328,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         built=n.dictionary("built"),
         files=n.dictionary("files"),
         ring=n.maybe_number("ring") or 0,
+        rings=n.texts("rings") if "rings" in n.data else ("events",),
         config=None if config is None else Config(config.number("size"), config.list("fields", _slot)),
         filters=n.texts("filters"),
         params=n.list("params", _param),

@@ -329,7 +329,8 @@ class Tracer:
         """Loads what was chosen; returns the program that the kernel refused, if there is another way."""
         held.configure(self._block)
         if self._ring is not None and self.manifest.events:
-            held.max_entries("events", self._ring)
+            for ring in self.manifest.rings:
+                held.max_entries(ring, self._ring)
         self._loaded = attach.in_order(self.manifest, choice.programs)
         self._wildcards = chooser.chosen(self._loaded)
         names = [name for chosen in self._wildcards.values() if chosen.first for name in chosen.names]

@@ -59,7 +59,7 @@ class Sites:
     ) -> None:
         self.spec, self.typer, self.declared, self.broken, self.bodies = spec, typer, declared, broken, bodies
         self.problems: list[Problem] = bodies.problems
-        self.names = FileNames.of((*spec.maps, *spec.metrics), spec.spans)
+        self.names = FileNames.of((*spec.maps, *spec.metrics), spec.spans, spec.events)
         self.programs: list[ir.Program] = []
         self.attach: list[ir.AttachInfo] = []
         self.left_out: list[ir.LeftOut] = []

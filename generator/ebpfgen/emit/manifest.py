@@ -31,6 +31,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
         "file": checked.file,
         "built": {"ebpfgen": __version__},
         "ring": checked.ring,
+        **({"rings": list(checked.rings.values())} if {*checked.rings.values()} - {"events"} else {}),
         **({"overhead": spec.budget.text} if spec.budget else {}),
         "config": _config(config, checked),
         "filters": list(FILTERS) if filters else [],

@@ -70,6 +70,7 @@ def program_data(
         "events": bool(checked.events),
         "event_records": [event.layout.name for event in checked.events.values()],
         "ring": checked.ring,
+        "rings": list(dict.fromkeys(checked.rings.values())),
         "maps_": list(_maps(checked, lowerer)),
         "counters": [lowerer.counters.name(*slot) for slot in lowerer.counters.slots],
         "upserts": upserts,

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from ebpfgen import model
-from ebpfgen.cnames import FileNames
+from ebpfgen.cnames import FileNames, ring_of
 from ebpfgen.fieldtypes import FieldType
 from ebpfgen.kernel import Tracepoint
 from ebpfgen.layout import StructLayout
@@ -159,6 +159,12 @@ class CheckedSpec:
     ring: int
     tables: dict[str, dict[str, str]]
     limits: Limits = Limits()
+
+    @property
+    def rings(self) -> dict[str, str]:
+        """The ring of each event."""
+        each = self.spec.rings is not None and self.spec.rings.text == "event"
+        return {event: ring_of(event) if each else "events" for event in self.events}
 
     @property
     def file(self) -> str:

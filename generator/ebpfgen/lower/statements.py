@@ -176,11 +176,12 @@ class _Function(Values):
 
     def _emit_event(self, s: ir.Emit) -> None:
         event = self.checked.events[s.event]
+        ring = self.checked.rings[s.event]
         self.whole.helpers.add("submit")
         e = self.event_variable = self.fresh("e")
         stores = [(name, self.prepare(value, event, name)) for name, value in s.values]
         self.emit(self.count("produced", event.name))
-        reserve = f"bpf_ringbuf_reserve(&events, sizeof(*{e}), 0)"
+        reserve = f"bpf_ringbuf_reserve(&{ring}, sizeof(*{e}), 0)"
         self.emit(f"struct {event.layout.name} *{e} = {self.weight} ? {reserve} : NULL;")
         with self.captured() as filled:
             self.emit(f"{e}->__id = {event.id};")
@@ -192,7 +193,7 @@ class _Function(Values):
                 store(f"{e}->{name}", slot.type)
             for pad in event.layout.padding:
                 self.emit(f"__builtin_memset({e}->{pad.name}, 0, sizeof({e}->{pad.name}));")
-            self.emit(f"submit({e}, sizeof(*{e}));")
+            self.emit(f"submit({e}, sizeof(*{e}));" if ring == "events" else f"submit(&{ring}, {e}, sizeof(*{e}));")
         self.block(f"if ({e})", filled, [self._not_sent(event.name)])
         if self.program.kind == "iter":
             self._pace()

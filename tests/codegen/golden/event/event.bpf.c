@@ -77,7 +77,7 @@ struct {
 	__uint(max_entries, 65536);
 } events SEC(".maps");
 
-/* Of these records clang would say nothing in BTF, and the build could not prove their layout. Not loaded: no map, no code. */
+/* So that BTF has these records too, and the build can prove their layout. Not loaded: no map, no code. */
 static const struct state_event *const __layout_of_state_event SEC(".layout") __attribute__((used));
 static const struct started_event *const __layout_of_started_event SEC(".layout") __attribute__((used));
 static const struct sent_event *const __layout_of_sent_event SEC(".layout") __attribute__((used));

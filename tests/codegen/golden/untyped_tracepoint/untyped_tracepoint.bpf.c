@@ -52,7 +52,7 @@ struct {
 	__uint(max_entries, 1048576);
 } events SEC(".maps");
 
-/* Of these records clang would say nothing in BTF, and the build could not prove their layout. Not loaded: no map, no code. */
+/* So that BTF has these records too, and the build can prove their layout. Not loaded: no map, no code. */
 static const struct trip_event *const __layout_of_trip_event SEC(".layout") __attribute__((used));
 
 enum counter {

@@ -1,4 +1,5 @@
-"""The folder for what only saves time: an index of the kernel's types, the compiled driver, the grammar's tables."""
+"""The folder for what only saves time: an index of the kernel's types, compiled C of the host, the grammar's tables, templates as
+code, versions of tools. Whatever is in it may be rubbish; it is made again then."""
 
 from __future__ import annotations
 

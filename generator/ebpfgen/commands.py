@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .cli import say
-from .problems import EXIT_MACHINE, EXIT_SPEC, EbpfgenError, MachineError, SpecError, UsageError
+from .problems import EXIT_MACHINE, EXIT_SPEC, EbpfgenError, MachineError, SpecError, UsageError, near_misses
 
 if TYPE_CHECKING:
     from .ir import CheckedSpec
@@ -31,6 +31,24 @@ class _Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         """Argparse itself would not say that help can't be written."""
         (file or sys.stderr).write(message)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does, with the near miss."""
+        if action.choices is not None and value not in action.choices and (near := near_misses(str(value), action.choices)):
+            raise argparse.ArgumentError(action, f"invalid choice: '{value}'; did you mean {' or '.join(near)}?")
+        super()._check_value(action, value)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, strange = self.parse_known_args(args, namespace)
+        if strange:
+            word = strange[0].partition("=")[0]
+            near = near_misses(word, self._options_of(found.command)) if word.startswith("-") else ()
+            self.error(f"unrecognized arguments: {' '.join(strange)}{f'; did you mean {near[0]}?' if near else ''}")
+        return found
+
+    def _options_of(self, command: str) -> list[str]:
+        found = [action.choices for action in self._actions if isinstance(action.choices, dict)]
+        return [option for choices in found for option in choices[command]._option_string_actions]
 
 
 def parser() -> argparse.ArgumentParser:

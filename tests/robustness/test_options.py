@@ -113,9 +113,9 @@ GENERATOR = [
     ("build specs --jobs many", "--jobs: "),
     (f"build specs --jobs {NINES}", "--jobs: "),
     ("build", "the following arguments are required: PATH"),
-    ("build specs --froce", "--froce"),
+    ("build specs --froce", "unrecognized arguments: --froce; did you mean --force?"),
     ("check specs --format xml", "--format: invalid choice: 'xml'"),
-    ("biuld specs", "biuld"),
+    ("biuld specs", "invalid choice: 'biuld'; did you mean build?"),
     ("", "COMMAND"),
 ]
 

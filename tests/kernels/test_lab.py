@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels import packages, prebuild, report
+from kernels import guest, packages, prebuild, report, test_guests
 from kernels.guest import Ended
-from kernels.packages import Kernel, Known, Lab, LabError, Skip, files, newest, read_lab
+from kernels.image import Image
+from kernels.packages import Files, Kernel, Known, Lab, LabError, Skip, files, newest, read_lab
 
 LAB = Lab(
     mirror="http://example/",
@@ -93,6 +94,35 @@ def test_kernels_are_chosen_by_name() -> None:
     assert [kernel.name for kernel in LAB.choose(["6.12"])] == ["6.12"]
     with pytest.raises(LabError, match=r"no kernel 6\.13 .* there are 5\.10, 6\.12"):
         LAB.choose(["6.13"])
+
+
+@pytest.mark.parametrize(
+    ("qemu", "ended"),
+    [
+        ("exec sleep 1000", Ended(None, "hung: ended after 0 s")),
+        ("echo lab: no such folder; exit 33", Ended(None, "died: QEMU ended with 33; on the console: lab: no such folder")),
+        ("echo 7 >{share}/status; exit 33", Ended(7, "")),
+        ("echo 7 >{share}/status; exit 1", Ended(None, "died: QEMU ended with 1; on the console: nothing")),
+    ],
+)
+def test_how_guests_end(qemu: str, ended: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest, "QEMU", ("sh", "-c", qemu.format(share=tmp_path)))
+    found = guest.run(
+        Image(tmp_path, tmp_path), Files("6.1", tmp_path, tmp_path), "true", tmp_path, 0.4 if "sleep" in qemu else 60
+    )
+    assert found == ended
+
+
+def test_where_the_lab_is_not_to_be_had_it_says_so_and_ci_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "setup_kernel_lab: missing; try: sudo apt-get install qemu-system-x86"
+    refused = subprocess.CompletedProcess[str]([], 3, "", f"a line before\n{words}\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
+    monkeypatch.delenv("EBPFGEN_NEEDS_LAB", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=f"no kernel lab here: {words}"):
+        test_guests.needs_the_lab(print)
+    monkeypatch.setenv("EBPFGEN_NEEDS_LAB", "1")
+    with pytest.raises(pytest.fail.Exception, match=f"no kernel lab here: {words}"):
+        test_guests.needs_the_lab(print)
 
 
 OFFERED = [

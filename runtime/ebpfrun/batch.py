@@ -159,6 +159,14 @@ class Batch:
         counts, length = self._records.scan(self.data, count)
         return Batch(self._records, self._loan, length, counts, self.readings)
 
+    def slices(self, count: int) -> Iterator[Batch]:
+        """The same events, at most so many in each, in the same memory and over with it; readings are in none of them."""
+        data, at = self.data, 0
+        while at < len(data):
+            counts, length = self._records.scan(data[at:], count)
+            yield Batch(self._records, Loan(data[at : at + length]), length, counts)
+            at += length
+
     def copy(self) -> Batch:
         """The same in memory of its own, for as long as it is wanted."""
         return Batch(self._records, Loan(memoryview(bytes(self.data))), self._length, dict(self.counts), self.readings)

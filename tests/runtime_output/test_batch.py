@@ -31,6 +31,16 @@ def shortened(path: bytes) -> bytes:
 LAST = manifest([Event(0, "seen", "", 80, (Slot("n", "u64", 8, 8), Slot("path", "string(64)", 16, 64, 0)))])
 
 
+def test_slices() -> None:
+    records = Records(manifest(), OFFSET)
+    data = open_record(pid=1) + exec_record() + b"".join(open_record(pid=i) for i in range(2, 6))
+    batch = records.batch(data)
+    parts = list(batch.slices(2))
+    assert [part.counts for part in parts] == [{0: 1, 1: 1}, {0: 2}, {0: 2}]
+    assert b"".join(bytes(part.data) for part in parts) == data
+    assert list(records.batch(b"").slices(2)) == []
+
+
 def test_what_is_in_it() -> None:
     both = batch(open_record(), exec_record(), open_record())
     assert (len(both), both.counts, both.events) == (3, {0: 2, 1: 1}, ("open", "exec"))

@@ -9,7 +9,7 @@ and not where ``NO_COLOR`` is set.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ebpfrun.batch import Batch
@@ -30,6 +30,7 @@ _CAN_BE_CUT = frozenset(("comm", "string", "argv", "cgroup", "flags"))
 _NARROWEST = 8
 _WIDEST = 256
 _ROWS_BEFORE_HEADER = 10  # a header for columns that moved comes at most this often
+_AT_ONCE = 512  # events that are Python's values at a time: many would take many times the memory of their records
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 
@@ -43,19 +44,19 @@ class Table:
         self._events = {e.id: _EventTable(e, context.names, tag, colour) for e in context.manifest.events}
 
     def write(self, batch: Batch) -> None:
+        self._stream.write(_bytes(lines) for lines in self._lines(batch))
+
+    def _lines(self, batch: Batch) -> Iterator[list[str]]:
         size = self._stream.size()
-        lines: list[str] = []
-        for run in batch.runs:
-            new = self._events[run.event.id].lines(run, size)
-            lines += new
-            self._scroll(len(new), run.event.id)
+        for part in batch.slices(_AT_ONCE):
+            for run in part.runs:
+                lines = self._events[run.event.id].lines(run, size)
+                yield lines
+                self._scroll(len(lines), run.event.id)
         for reading in batch.readings:
-            new = people.reading_lines(reading, self._names)
-            lines += new
-            self._scroll(len(new), None)
-        if lines:
-            lines.append("")
-            self._stream.write(["\n".join(lines).encode("utf-8", "backslashreplace")])
+            lines = people.reading_lines(reading, self._names)
+            yield lines
+            self._scroll(len(lines), None)
 
     def _scroll(self, count: int, writer: int | None) -> None:
         for id, table in self._events.items():
@@ -67,6 +68,10 @@ class Table:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def _bytes(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
 
 
 class _EventTable:

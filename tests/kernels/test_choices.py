@@ -67,10 +67,16 @@ def test_moved_members(observe: Observe, loop_device: Path) -> None:
     assert rows == [{**row, "sector": sector} for sector in sectors]
 
 
-def test_members_renamed_twice(observe: Observe, crowd: int) -> None:
+def test_members_renamed_twice(observe: Observe) -> None:
     """All that can run in a cgroup is in its queue: this process and a crowd that never sleeps."""
-    seen = observe("renamed", lambda _: prctl(0, 0, 0, 0))
-    assert seen.events("queue") == [{"own": crowd, "below": crowd}]
+    others = 3
+
+    def work(_: Observed) -> None:
+        with crowd(others):
+            prctl(0, 0, 0, 0)
+
+    seen = observe("renamed", work)
+    assert seen.events("queue") == [{"own": 1 + others, "below": 1 + others}]
 
 
 def test_an_argument_that_came_later(observe: Observe) -> None:
@@ -136,16 +142,16 @@ def busy_child() -> int:
     return pid
 
 
-@pytest.fixture
-def crowd() -> Iterator[int]:
-    """How many can run in a cgroup of this process's own: itself and those that do nothing else."""
+@contextmanager
+def crowd(others: int) -> Iterator[None]:
+    """A cgroup with this process in it, and others that do nothing else than run."""
     root = Path("/sys/fs/cgroup")
     (root / "cgroup.subtree_control").write_text("+cpu")
     own = root / "ebpfgen-crowd"
     own.mkdir()
     (own / "cgroup.procs").write_text(str(os.getpid()))
-    children = [busy_child() for _ in range(3)]
-    yield len(children) + 1
+    children = [busy_child() for _ in range(others)]
+    yield
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -104,6 +103,14 @@ def _locked(folder: Path) -> Iterator[bool]:
 
 def _remove(path: Path) -> None:
     if path.is_dir():
+        for file in path.iterdir():
+            with contextlib.suppress(OSError):  # a folder, for example
+                file.unlink()
+        with contextlib.suppress(OSError):
+            path.rmdir()
+            return
+        import shutil  # brings three libraries for archives
+
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

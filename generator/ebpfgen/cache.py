@@ -4,8 +4,11 @@ code, versions of tools. Whatever is in it may be rubbish; it is made again then
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 
 def cache_folder() -> Path:
@@ -22,10 +25,12 @@ def cache_folder() -> Path:
     return _own_folder()
 
 
-_OWN: list[tempfile.TemporaryDirectory[str]] = []
+_OWN: list[TemporaryDirectory[str]] = []
 
 
 def _own_folder() -> Path:
     if not _OWN:
-        _OWN.append(tempfile.TemporaryDirectory(prefix="ebpfgen-"))
+        from tempfile import TemporaryDirectory
+
+        _OWN.append(TemporaryDirectory(prefix="ebpfgen-"))
     return Path(_OWN[0].name)

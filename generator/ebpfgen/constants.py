@@ -9,7 +9,6 @@ import errno
 import functools
 import os
 import signal
-import socket
 import stat
 
 _ETHERTYPES = {
@@ -26,6 +25,8 @@ _OPEN_EXTRA = {"O_LARGEFILE": 0o100000, "O_NOATIME": 0o1000000, "O_TMPFILE": 0o2
 def header_constants() -> dict[str, int]:
     """AF_*, ETH_P_*, O_*, E*, SIG*, S_IF*."""
     table = dict(_ETHERTYPES)
+    import socket  # is slow to import, and most specs ask for nothing of this
+
     table |= {family.name: int(family) for family in socket.AddressFamily}
     table |= {name: number for number, name in errno.errorcode.items()}
     table |= {s.name: int(s) for s in signal.Signals}

@@ -6,9 +6,8 @@ is compiled once and kept in the cache folder.
 
 from __future__ import annotations
 
-import platform
+import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def link_host(tools: Toolchain, folder: Path, name: str, templates: Path, driver
     skeleton = _host_object(tools, folder, name, templates)
     (folder / ".data.s").write_text(_DATA.format(object=f"{name}.bpf.o", code=code), encoding="ascii")
     run(["as", ".data.s", "-o", ".data.o"], cwd=folder)
-    where = [f"-L{path}" for path in (f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/lib64", "/usr/lib")]
+    where = [f"-L{path}" for path in (f"/usr/lib/{os.uname().machine}-linux-gnu", "/usr/lib64", "/usr/lib")]
     flags = ["-shared", "--hash-style=gnu", "--build-id=none", "-z", "relro", "-z", "noexecstack", "-z", "defs", "-s"]
     run(["ld", *flags, *where, str(skeleton), ".data.o", str(driver), "-lbpf", "-lc", "-o", f"{name}.so"], cwd=folder)
 
@@ -65,7 +64,9 @@ def _host_object(tools: Toolchain, folder: Path, name: str, templates: Path) -> 
         for file, text in texts.items():
             (apart / file).write_text(text, encoding="utf-8")
         run([tools.clang, *flags, f"-ffile-prefix-map={apart}=.", "-o", str(to)], cwd=apart)
-        shutil.rmtree(apart)
+        for made in apart.iterdir():
+            made.unlink()
+        apart.rmdir()
 
     return _kept("host", digest(identity.tools_fingerprint(), *flags, *texts, *texts.values()), compile)
 

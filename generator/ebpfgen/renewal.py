@@ -8,20 +8,19 @@ specs that changed otherwise, and says nothing about wrong ones.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 from . import freshness, identity
 from .atomic import folder_beside, put_in_place
 from .problems import EbpfgenError
-from .source import digest, parse
+from .source import digest, parse, read
 
 
 def renew(spec: Path, out: Path, kernel_fingerprint: str, tools_fingerprint: str) -> bool:
     """Whether ``out/<name>`` is what a build would make, now."""
     target = out / spec.stem
     try:
-        source = spec.read_bytes()
+        source = read(spec)
         old = freshness.manifest_of(target)
         if old is None or freshness.built_inputs(target) is None or target.is_symlink():
             return False
@@ -34,7 +33,7 @@ def renew(spec: Path, out: Path, kernel_fingerprint: str, tools_fingerprint: str
         with folder_beside(target) as folder:
             files = freshness.artefact_files(spec.stem)
             for file in files:
-                shutil.copy(target / file, folder / file)
+                (folder / file).write_bytes((target / file).read_bytes())
             (folder / freshness.MANIFEST).write_bytes(freshness.sealed(freshness.manifest_text(old).encode()))
             put_in_place(folder, target, (*files, freshness.MANIFEST))
         return True

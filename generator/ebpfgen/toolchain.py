@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import platform
+import os
 import re
 from mmap import mmap
 from pathlib import Path
@@ -67,7 +67,7 @@ def compile_object(tools: Toolchain, folder: Path, name: str) -> Running:
     """``name.bpf.c`` → ``name.bpf.o``, with BTF, without paths of this machine.
 
     The spec's arithmetic wraps. What a condition of the spec says twice or in vain is no fault of the C."""
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in TARGETS:
         raise MachineError(f"architecture {machine} is not supported; there are {' '.join(TARGETS)}")
     include = f"/usr/include/{machine}-linux-gnu"

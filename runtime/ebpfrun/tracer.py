@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from . import account, attach, config, manifest, verdict, wildcards
+from . import account, attach, choose, config, manifest, verdict, wildcards
 from .account import Account, Counts
 from .batch import Batch, Loan
 from .batches import Batches
@@ -130,7 +130,7 @@ class Tracer:
         if self._window is not None:
             self._in_order = InOrder(driver, self.manifest, self._window)
         self._mount_tracefs(driver)
-        chooser = attach.Chooser(self.manifest, self._verifier_log)
+        chooser = choose.Chooser(self.manifest, self._verifier_log)
         refusals = 0
         btf = _types(self.manifest)
         while True:
@@ -325,7 +325,7 @@ class Tracer:
             ) from None
         self._notice(f"mounted tracefs at {wildcards.TRACING}, for {'tracepoints' if needed else 'names of functions'}", True)
 
-    def _load(self, held: Object, choice: attach.Choice, chooser: attach.Chooser) -> tuple[Program, DriverError] | None:
+    def _load(self, held: Object, choice: choose.Choice, chooser: choose.Chooser) -> tuple[Program, DriverError] | None:
         """Loads what was chosen; returns the program that the kernel refused, if there is another way."""
         held.configure(self._block)
         if self._ring is not None and self.manifest.events:
@@ -379,7 +379,7 @@ class Tracer:
                 raise MachineError(f"--verifier-log {self._verifier_log}: {failed.strerror}") from None
         return True
 
-    def _tell(self, choice: attach.Choice) -> None:
+    def _tell(self, choice: choose.Choice) -> None:
         for program in self.attached:
             self._notice(f"attached {program.text} ({program.file}:{program.line})", False)
         for remark in self._remarks:

@@ -9,7 +9,7 @@ from ebpfgen import ir
 from ebpfgen.portability import _states
 from ebpfgen.portability.plan import choose, programs
 from ebpfrun import manifest
-from ebpfrun.attach import Chooser, _NoWayError
+from ebpfrun.choose import Chooser, _NoWayError
 from ebpfrun.refusal import Refusal
 
 MOST = 8

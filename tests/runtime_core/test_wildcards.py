@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ebpfrun import attach, wildcards
+from ebpfrun import choose, wildcards
 from ebpfrun.manifest import Manifest, Program
 from ebpfrun.wildcards import Chosen, Match, NoMatchError
 
@@ -122,8 +122,8 @@ def test_only_stars_are_wildcards() -> None:
 
 def test_more_than_can_be_attached(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "kprobe").mkdir()
-    monkeypatch.setattr(attach, "PERF_DEVICES", str(tmp_path))
-    chooser = attach.Chooser(Manifest(*[()] * len(Manifest._fields)))  # type: ignore[arg-type]
+    monkeypatch.setattr(choose, "PERF_DEVICES", str(tmp_path))
+    chooser = choose.Chooser(Manifest(*[()] * len(Manifest._fields)))  # type: ignore[arg-type]
     every = program("kprobe", function="vfs_*")
     assert chooser._why_not(every) is None
     monkeypatch.setattr(wildcards, "MOST", 3)
@@ -132,7 +132,7 @@ def test_more_than_can_be_attached(machine: Machine, monkeypatch: pytest.MonkeyP
     assert refusal.why == "5 match, one link takes at most 3"
     machine.without_addresses()
     monkeypatch.setattr(wildcards, "MOST_LINKS", 2)
-    refusal = attach.Chooser(chooser.manifest)._why_not(every)
+    refusal = choose.Chooser(chooser.manifest)._why_not(every)
     assert refusal
     assert refusal.why.startswith("3 match, this kernel takes one link for each, and that is slow: ebpfrun makes at most 2")
 
@@ -157,8 +157,8 @@ def test_hooks_that_no_program_is_run_at(
     active: str | None, why: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program at such a hook would be attached and never run."""
-    monkeypatch.setattr(attach, "LSMS", str(tmp_path / "lsm"))
+    monkeypatch.setattr(choose, "LSMS", str(tmp_path / "lsm"))
     if active:
         (tmp_path / "lsm").write_text(active)
-    refusal = attach.Chooser(Manifest(*[()] * len(Manifest._fields)))._why_not(program("lsm", hook="file_open"))  # type: ignore[arg-type]
+    refusal = choose.Chooser(Manifest(*[()] * len(Manifest._fields)))._why_not(program("lsm", hook="file_open"))  # type: ignore[arg-type]
     assert refusal is None if why is None else refusal and why in refusal.why

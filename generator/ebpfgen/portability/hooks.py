@@ -1,7 +1,7 @@
 """Whether a kernel has what a program is attached to.
 
 Receives a typed program and a kernel description; returns why not, as a :class:`~.lack.Lack`, or None. Pure. It answers as the
-kernel and libbpf would when the runtime asks them (:mod:`ebpfrun.attach`); what is in files of that machine is not asked here.
+kernel and libbpf would when the runtime asks them (:mod:`ebpfrun.choose`); what is in files of that machine is not asked here.
 """
 
 from __future__ import annotations

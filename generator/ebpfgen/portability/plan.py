@@ -1,6 +1,6 @@
 """Which programs of an attach plan are attached, once it is known which can be.
 
-The runtime's choice (:mod:`ebpfrun.attach`), word for word, without asking a kernel: ``first`` takes the first alternative that
+The runtime's choice (:mod:`ebpfrun.choose`), word for word, without asking a kernel: ``first`` takes the first alternative that
 gives programs, ``all`` needs all of its parts, what is optional may give none. A test compares the two over plans at random.
 """
 

@@ -25,6 +25,7 @@ _PATIENCE = 5.0  # seconds that a sink may take nothing once the run has ended
 _SILENCE = 1.0  # seconds of attempts that nobody is told of
 _STANDS_STILL = 0.5  # seconds after which a full queue is not waited for
 _STEP = 0.05
+_MOMENT = 0.001  # in which a ring of the usual size does not fill by half
 
 
 class Settings(NamedTuple):
@@ -96,6 +97,8 @@ class Delivery:
     ) -> None:
         self.label = label
         self.fate = Fate(Counter(), Counter(), Counter(), Counter())
+        self.readings_lost = 0
+        """Readings of metrics that the sink did not take, for whatever reason."""
         self.failed: SinkError | None = None
         self.crashed: BaseException | None = None
         self.wants_account = bool(getattr(sink, "wants_account", False))
@@ -120,14 +123,16 @@ class Delivery:
     def alive(self) -> bool:
         return self.failed is None and self.crashed is None and not self._ending.is_set()
 
-    def ready(self, hurry: Callable[[], bool] = lambda: True) -> bool:
-        """Whether it can be handed a batch; waits for that for a moment. A sink that drops and stands still, or where there is a
+    def ready(self, hurry: Callable[[], bool] = lambda: True, alone: bool = False) -> bool:
+        """Whether it can be handed a batch; waits for that for a moment. Where the newest are dropped and the sink is ``alone``,
+        they may as well wait in the ring, and be dropped there. Otherwise a sink that stands still, or where there is a
         ``hurry``, is always ready: it drops."""
-        while self.alive and not self._queue.wait_for_room(_STEP):
-            if self._settings.policy == BLOCK:
-                return False
+        while self.alive and not self._queue.wait_for_room(0):
+            if self._settings.policy == BLOCK or (alone and self._settings.policy == DROP_NEWEST):
+                return self._queue.wait_for_room(_STEP)
             if self._idle() >= _STANDS_STILL or hurry():
                 break
+            self._queue.wait_for_room(_MOMENT)
         return True
 
     def put(self, batch: Batch) -> None:
@@ -139,6 +144,7 @@ class Delivery:
             self._thread.start()
         for lost in self._queue.put(batch.share()):
             (self.fate.dropped if self.alive else self.fate.failed).update(lost.counts)
+            self.readings_lost += len(lost.readings)
             lost.release()
 
     def wait(self) -> None:
@@ -181,6 +187,7 @@ class Delivery:
             left += self._queue.clear()
             for batch in left:
                 self.fate.given_up.update(batch.counts)
+                self.readings_lost += len(batch.readings)
         self._say(f"sink {self.label}: took nothing for {_PATIENCE:g} s and is given up")
 
     # --- the sink's own thread ---
@@ -218,6 +225,7 @@ class Delivery:
                 self._writing = None
                 if not self._given_up:
                     (self.fate.taken if taken else self.fate.failed).update(batch.counts)
+                    self.readings_lost += 0 if taken else len(batch.readings)
             batch.release()
         if taken and self._unflushed is None:
             self._unflushed = time.monotonic()

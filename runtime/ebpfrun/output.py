@@ -83,7 +83,8 @@ class Output:
     def ready(self, hurry: Callable[[], bool] = lambda: True) -> bool:
         """Whether to drain now. Waits for a moment where a sink's queue is full: always for one that blocks, for one that
         drops as long as it goes on taking and there is no ``hurry``."""
-        return all(delivery.ready(hurry) for delivery in self._deliveries)
+        alone = len(self._deliveries) == 1
+        return all(delivery.ready(hurry, alone) for delivery in self._deliveries)
 
     def settle(self) -> None:
         """Nothing new is observed, so nothing is in a hurry: waits for room in each queue, as long as its sink takes."""
@@ -126,7 +127,8 @@ class Output:
 
     def _account(self, counts: Counts) -> Account:
         fates = [(delivery.label, delivery.fate) for delivery in self._deliveries]
-        return account.take(self._records.manifest, counts, self._beyond, fates)
+        lost = {("readings_lost", each.label): each.readings_lost for each in self._deliveries if each.readings_lost}
+        return account.take(self._records.manifest, counts | lost, self._beyond, fates)
 
     def finish(self, tracer: Dump) -> None:
         """After detaching and the last batch: totals of the metrics, sinks closed, the account on stderr. Then raises the first

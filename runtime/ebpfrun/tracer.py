@@ -37,7 +37,7 @@ HEAVIEST = 1 << 15
 _SAMPLING = ".data.sampling"
 _PAGE = 1 << 18
 _LONGEST_WAIT = 60_000  # ms
-_HURRY = 50  # per cent of a ring
+_HURRY = 75  # per cent of a ring
 _QUICK = 50  # links: the kernel takes some 40 ms to end one of a perf event, and ends one after the other
 _BTF = "/sys/kernel/btf/vmlinux"
 

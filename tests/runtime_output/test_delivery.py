@@ -72,6 +72,7 @@ def test_what_finds_no_room(policy: str, kept: list[int]) -> None:
     gate.inside.wait()
     put(delivery, *range(1, 10))
     assert delivery.ready() == (policy != BLOCK)
+    assert delivery.ready(alone=True) == (policy == DROP_OLDEST)
     gate.opened.set()
     delivery.end()
     delivery.join()

@@ -185,6 +185,15 @@ def test_count_is_exact() -> None:
     assert "exec: 2 produced = 1 delivered + 1 beyond --count" in err.getvalue()
 
 
+def test_readings_that_a_sink_did_not_take_are_told() -> None:
+    into, _, err = output([Fails(0)], metrics=[OPENS], interval=1.0)
+    tracer = Maps(opens=[opens_entry(1, b"a", 3)]).count()
+    into.tick(tracer)
+    with suppress(SinkError):
+        into.finish(tracer)
+    assert "  fails: 2 readings of metrics not written" in err.getvalue().splitlines()
+
+
 def test_metrics_per_interval_and_at_the_end() -> None:
     into, out, _ = output(["jsonl"], metrics=[OPENS, LATENCY], interval=1.0, quiet=True)
     tracer = Maps(opens=[opens_entry(1, b"a", 3)], latency=[latency_entry(0, (5, {2: 1}))])

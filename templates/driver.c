@@ -108,7 +108,7 @@ static int keep_words(enum libbpf_print_level level, const char *format, va_list
 	va_list again;
 	int length;
 
-	if (level == LIBBPF_DEBUG)
+	if (level == LIBBPF_DEBUG || strstr(format, "skipping unrecognized data section")) /* .layout is for the build only */
 		return 0;
 	va_copy(again, args);
 	length = vsnprintf(NULL, 0, format, again);

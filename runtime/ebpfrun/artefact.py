@@ -53,7 +53,7 @@ def resolve(word: str, build: str | None = None) -> str:
 
 
 def _of_name(name: str, out: str) -> str:
-    """The spec of that name here, else the artefact, else the spec that comes with ebpfgen: an artefact must not outlive an edit."""
+    """The spec of that name here, else the artefact, else the spec that comes with ebpfgen: no edit is passed over."""
     folder = os.path.join(out, name)
     here, shipped = (os.path.join(specs, name + _SUFFIXES[0]) if specs else "" for specs in (SPECS, _shipped()))
     if os.path.isfile(here):

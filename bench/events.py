@@ -104,7 +104,12 @@ def measure(start: Start, works: Workloads, folder: Path, calls: int, rate: int 
         )  # fmt: skip
         assert process.stderr
         said = wait_until_attached(process)
-        truth = work.go() if calls else {"cpu_ns": 0}
+        truth: dict[str, int] = {"cpu_ns": 0}
+        if calls:
+            work.start()
+            if not work.done(LONGEST):
+                raise SystemExit(f"{' '.join(start(0))}: the traced program needs more than {LONGEST:.0f} s")
+            truth = work.result()
         process.send_signal(signal.SIGINT)
         cpu, rss = ended(process)
         said += process.stderr.read()

@@ -120,6 +120,8 @@ def soak(folder: Path, seconds: int, rate: int) -> Iterator[Row]:
     if found.lost:
         yield from (Row(f"  {line.strip()}", "", "", "", "") for line in found.said.splitlines() if line.startswith("  "))
     yield Row("soak: RSS after the warm-up, growth until the end", f"{found.growth:+.1f} MB", "", "", "flat")
+    fifths = [found.rss[i * len(found.rss) // 5 : (i + 1) * len(found.rss) // 5] for i in range(5)]
+    yield Row("  by fifths of the run, medians: " + " ".join(f"{median(part):.0f}" for part in fifths if part), "", "", "", "")
     yield Row("soak: RSS, largest", f"{max(found.rss):.1f} MB", "", "", "")
     yield Row("soak: CPU of the tracer, of one core", f"{100 * found.cpu / found.seconds:.1f} %", "", "", "")
     yield Row("soak: finished files, each whole", str(found.number), "", "", "")

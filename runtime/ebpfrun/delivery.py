@@ -209,8 +209,8 @@ class Delivery:
             self._close()
             if self.crashed is not None:
                 self._queue.finished()
-            self._ended.set()
             self._changed()
+            self._ended.set()  # last of all: who waits for it may take down what `changed` needs
 
     def _write(self, batch: Batch) -> None:
         with self._lock:

@@ -40,19 +40,20 @@ _ELSEWHERE = r"""\1\textern const char host_data[], host_data_end[];
 \treturn host_data;\2"""
 
 
-def link_host(tools: Toolchain, folder: Path, name: str, templates: Path, driver: Path, code: str) -> None:
-    """The skeleton, the object's bytes and the driver → ``name.so``, which needs the system's libbpf.so.1. ``code``: what it
-    names itself. A skeleton that differs from one that was compiled before by the object's bytes only is not compiled again."""
-    skeleton = _host_object(tools, folder, name, templates)
+def link_host(tools: Toolchain, folder: Path, name: str, templates: Path, code: str) -> None:
+    """The skeleton, the object's bytes and the driver (:func:`driver_object`) → ``name.so``, which needs the system's
+    libbpf.so.1. ``code``: what it names itself. A skeleton that differs from one that was compiled before by the object's bytes
+    only is not compiled again."""
+    _host_object(tools, folder, name, templates)
     (folder / ".data.s").write_text(_DATA.format(object=f"{name}.bpf.o", code=code), encoding="ascii")
     run(["as", ".data.s", "-o", ".data.o"], cwd=folder)
     where = [f"-L{path}" for path in (f"/usr/lib/{os.uname().machine}-linux-gnu", "/usr/lib64", "/usr/lib")]
     flags = ["-shared", "--hash-style=gnu", "--build-id=none", "-z", "relro", "-z", "noexecstack", "-z", "defs", "-s"]
-    run(["ld", *flags, *where, str(skeleton), ".data.o", str(driver), "-lbpf", "-lc", "-o", f"{name}.so"], cwd=folder)
+    run(["ld", *flags, *where, ".host.o", ".data.o", ".driver.o", "-lbpf", "-lc", "-o", f"{name}.so"], cwd=folder)
 
 
-def _host_object(tools: Toolchain, folder: Path, name: str, templates: Path) -> Path:
-    """``name.host.c`` and the skeleton, compiled; its bytes of the object are elsewhere."""
+def _host_object(tools: Toolchain, folder: Path, name: str, templates: Path) -> None:
+    """``name.host.c`` and the skeleton, compiled, as ``.host.o``; its bytes of the object are elsewhere."""
     skeleton = _BYTES.sub(_ELSEWHERE, (folder / f"{name}.skel.h").read_text(encoding="utf-8"))
     texts = {f"{name}.skel.h": skeleton} | {n: (folder / n).read_text(encoding="utf-8") for n in (f"{name}.host.c", f"{name}.h")}
     texts["host.h"] = (templates / "host.h").read_text(encoding="utf-8")
@@ -68,11 +69,12 @@ def _host_object(tools: Toolchain, folder: Path, name: str, templates: Path) -> 
             made.unlink()
         apart.rmdir()
 
-    return _kept("host", digest(identity.tools_fingerprint(), *flags, *texts, *texts.values()), compile)
+    _kept("host", digest(identity.tools_fingerprint(), *flags, *texts, *texts.values()), compile, folder)
 
 
-def driver_object(tools: Toolchain, templates: Path) -> Path:
-    """The driver, compiled once for all artefacts, with what it needs of the compiler's own library."""
+def driver_object(tools: Toolchain, templates: Path, folder: Path) -> str:
+    """The driver, compiled once for all artefacts, with what it needs of the compiler's own library, as ``.driver.o``. Returns
+    what identifies it."""
     parts = sorted(templates.glob("*.c"))
     sources = [source.read_bytes() for source in (*parts, *sorted(templates.glob("*.h")))]
     flags = ["-O2", *_FLAGS, "-r", "-nostdlib"]
@@ -81,20 +83,39 @@ def driver_object(tools: Toolchain, templates: Path) -> Path:
         places = [f"-ffile-prefix-map={templates}=.", f"-I{templates}"]
         run([tools.clang, *flags, *places, *map(str, parts), "-lgcc", "-o", str(to)])
 
-    return _kept("driver", digest(identity.tools_fingerprint(), *flags, "-lgcc", *sources), compile)
+    return _kept("driver", digest(identity.tools_fingerprint(), *flags, "-lgcc", *sources), compile, folder)
 
 
-def _kept(what: str, made_of: str, compile: Callable[[Path], None]) -> Path:
-    """An object in the cache folder, under a name that tells what it is made of and its content."""
+def _kept(what: str, made_of: str, compile: Callable[[Path], None], to: Path) -> str:
+    """An object kept in the cache folder, under a name that tells what it is made of and its content, as ``.what.o`` in ``to``:
+    its own copy, since other builds may tidy up the cache at any time. Returns the name."""
     folder, name = cache_folder(), f"{what}-{made_of[:16]}"
     for kept in folder.glob(f"{name}-*.o"):
-        if kept.name == f"{name}-{digest(kept.read_bytes())[:16]}.o":
-            return kept  # else cut short, by a crash for example
+        try:
+            data = kept.read_bytes()
+            os.utime(kept)  # those that were not used for longest go first
+        except OSError:
+            continue
+        if kept.name == f"{name}-{digest(data)[:16]}.o":  # else cut short, by a crash for example
+            (to / f".{what}.o").write_bytes(data)
+            return kept.name
     beside = beside_of(folder / f"{name}.o")
-    for old in sorted(folder.glob(f"{what}-*.o"), key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
-        old.unlink(missing_ok=True)
     try:
         compile(beside)
-        return beside.replace(folder / f"{name}-{digest(beside.read_bytes())[:16]}.o")
+        data = beside.read_bytes()
+        (to / f".{what}.o").write_bytes(data)
+        kept_as = f"{name}-{digest(data)[:16]}.o"
+        beside.replace(folder / kept_as)
     finally:
         beside.unlink(missing_ok=True)
+    for old in sorted(folder.glob(f"{what}-*.o"), key=_used, reverse=True)[MOST_KEPT:]:
+        old.unlink(missing_ok=True)
+    return kept_as
+
+
+def _used(path: Path) -> float:
+    """When it was used last; 0 where somebody else has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -88,10 +88,10 @@ def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> 
     with NOTHING if taken else toolchain.compile_object(tools, folder, name) as compiling:
         if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
             pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
-        driver = linking.driver_object(tools, templates)
+        driver = linking.driver_object(tools, templates, folder)
         compiling.finish()
     compiled = pieces.read(f"{name}.bpf.o")
-    code = digest(compiled, emitted.header, host, driver.name)
+    code = digest(compiled, emitted.header, host, driver)
     taken = pieces.take(f"{name}.btf", compiled, setting.kernel.fingerprint)
     with NOTHING if taken else toolchain.make_core_btf(tools, folder, name, setting.kernel.btf.data) as types:
         step("skeleton")
@@ -99,7 +99,7 @@ def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> 
             toolchain.make_skeleton(tools, folder, name)
         step("link")
         if not pieces.take(f"{name}.so", pieces.read(f"{name}.skel.h"), code):
-            linking.link_host(tools, folder, name, templates, driver, code)
+            linking.link_host(tools, folder, name, templates, code)
         _look_back(emitted, pieces)
         types.finish()
     return code

@@ -164,6 +164,8 @@ class Delivery:
         whether the run was asked to end."""
         if not self._wait(lambda: self._ended.wait(_STEP), asked):
             self._give_up()
+        elif self._thread is not None:
+            self._thread.join()  # its last steps: the interpreter may not end under a thread
 
     def settle(self, asked: Callable[[], bool] = lambda: True) -> None:
         """Waits for room in the queue, whatever the policy, as patiently."""

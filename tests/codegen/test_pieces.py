@@ -118,7 +118,23 @@ def test_the_oldest_of_the_cache_go(build: Build, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(linking, "MOST_KEPT", 1)
     for name in ("first", "second"):
         build(SPEC.replace("  calls:", f"  {name}:").replace("count: calls", f"count: {name}"))
-    assert len(list((tmp_path / "cache/ebpfgen").glob("host-*.o"))) == 2
+    assert len(list((tmp_path / "cache/ebpfgen").glob("host-*.o"))) == 1
+
+
+def test_another_build_may_tidy_the_cache_at_any_time(build: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = linking.run
+    removed: list[str] = []
+
+    def tidied_before(command: list[str], **more: Any) -> None:
+        for kept in (tmp_path / "cache/ebpfgen").glob("*.o"):
+            removed.append(kept.name.partition("-")[0])
+            kept.unlink()
+        run(command, **more)
+
+    monkeypatch.setattr(linking, "run", tidied_before)
+    build(SPEC)
+    assert (build.folder / "out/mine/mine.so").exists()
+    assert {"host", "driver"} <= set(removed)
 
 
 SAME = {

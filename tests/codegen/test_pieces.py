@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ebpfgen import freshness, linking, pipeline, processes, renewal
+from ebpfgen import freshness, linking, pipeline, processes, renewal, toolchain
 
 SPEC = """\
 ebpfgen: 1

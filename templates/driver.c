@@ -701,7 +701,11 @@ long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap)
 			return length;
 	}
 	error = wait_for_records(o, timeout_ms);
-	return error == -ECANCELED ? 0 : error ? error : rings_take(o, buf, cap);
+	if (error) { /* a record may have woken us as well, and will not again: look before the next wait */
+		o->more = 1;
+		return error == -ECANCELED ? 0 : error;
+	}
+	return rings_take(o, buf, cap);
 }
 
 /* --- maps ---------------------------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,20 @@ def test_a_cancelled_wait_loses_nothing(tracer: Tracer, child: Child) -> None:
         return len(await anext(batches))
 
     assert asyncio.run(main()) == 5
+
+
+def test_a_record_that_comes_with_a_wake_is_not_waited_for(tracer: Tracer, child: Child) -> None:
+    child.call(5)
+    tracer.wake()
+    assert tracer.take(None) is None
+    with ThreadPoolExecutor() as executor:
+        taking = executor.submit(tracer.take, None)
+        try:
+            batch = taking.result(timeout=30)
+        finally:
+            tracer.wake()
+        assert batch is not None and len(batch) == 5
+        batch.release()
 
 
 @pytest.mark.slow

@@ -55,13 +55,14 @@ def resolve(word: str, build: str | None = None) -> str:
 def _of_name(name: str, out: str) -> str:
     """The spec of that name here, else the artefact, else the spec that comes with ebpfgen: no edit is passed over."""
     folder = os.path.join(out, name)
-    here, shipped = (os.path.join(specs, name + _SUFFIXES[0]) if specs else "" for specs in (SPECS, _shipped()))
+    here = os.path.join(SPECS, name + _SUFFIXES[0])
     if os.path.isfile(here):
         return _of_spec(here, out)
     if os.path.isfile(os.path.join(folder, manifest.FILE)):
         return folder
-    if os.path.isfile(shipped):
-        return _of_spec(shipped, out)
+    shipped = _shipped()
+    if shipped and os.path.isfile(path := os.path.join(shipped, name + _SUFFIXES[0])):
+        return _of_spec(path, out)
     raise UsageError(f"{name}: there is no such spec or artefact (neither {folder} nor {SPECS}/{name}.yaml){_near(name, out)}")
 
 

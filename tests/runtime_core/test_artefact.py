@@ -138,3 +138,13 @@ def test_only_the_door_leads_to_c() -> None:
     for words in ("dlopen(", "er_open", "_cffi_backend.FFI"):
         users = [str(p) for p, text in sources.items() if words in text]
         assert set(users) <= {"runtime/ebpfrun/door.py"}
+
+
+def test_a_bare_name_is_the_spec_before_the_artefact(project: Path) -> None:
+    """An edit is not passed over, because an artefact of that name is there."""
+    spec = project / "specs/named.yaml"
+    spec.write_text(SPEC.replace("name: parents", "name: named"))
+    assert "building specs/named.yaml" in ebpfrun(project, "named").stderr
+    assert "building" not in ebpfrun(project, "named").stderr
+    spec.write_text(SPEC.replace("name: parents", "name: named").replace("pid: pid", "tid: tid"))
+    assert "building specs/named.yaml" in ebpfrun(project, "named").stderr

@@ -8,6 +8,8 @@ from __future__ import annotations
 import signal
 import sys
 
+import numpy  # noqa: F401 - now: columns would import it at the first batch, and a ring at full speed is full before that is done
+
 from ebpfrun.tracer import Tracer
 
 EVENT = "call"

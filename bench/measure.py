@@ -67,7 +67,7 @@ def ended(process: subprocess.Popen[Any]) -> tuple[float, float]:
 
 
 def hand_made(folder: Path, name: str, flags: list[str] = []) -> Path:  # noqa: B006 - never changed
-    """Compiles the hand-written tool ``name`` in a folder of its own; the program's path."""
+    """Compiles both halves of the hand-written tool ``name`` in a folder of its own; the program's path."""
     work = Path(tempfile.mkdtemp(prefix=name, dir=folder)) / "handwritten"
     shutil.copytree(HERE / "handwritten", work)
     clang = next(c for c in ("clang-19", "clang") if shutil.which(c))
@@ -78,5 +78,5 @@ def hand_made(folder: Path, name: str, flags: list[str] = []) -> Path:  # noqa: 
     with (work / f"{name}.skel.h").open("wb") as skeleton:
         command = [bpftool, "gen", "skeleton", f"{name}.bpf.o", "name", f"{name}_bpf"]
         subprocess.run(command, stdout=skeleton, cwd=work, check=True)
-    subprocess.run([clang, "-O2", f"{name}.c", "-o", name, "-lbpf"], cwd=work, check=True)
+    subprocess.run([clang, "-O2", *flags, f"{name}.c", "-o", name, "-lbpf"], cwd=work, check=True)
     return work / name

@@ -28,7 +28,9 @@
 #include "driver.h"
 #pragma GCC visibility pop
 
-/* A ring as the kernel maps it: a page that we write, a page that the kernel writes, then the data twice in a row. */
+/* A ring as the kernel maps it: a page that we write, a page that the kernel writes, then the data. The kernel would map the data
+ * a second time behind itself, for records that go on at the beginning; each mapping counts as memory of this process in full,
+ * so it is mapped once, and such a record copied in two parts. */
 struct ring {
 	uint64_t *consumer;
 	uint64_t *producer;
@@ -55,7 +57,9 @@ struct er_object {
 	int epoll; /* of the rings and the bell; -1 before load */
 	int bell;  /* -1 without */
 	int latency_ms;
-	int more; /* a ring has records that were not waited for */
+	int full;      /* the buffer was: there is more that has been waited for */
+	int begun;     /* a ring has a record, whose time runs */
+	int64_t since; /* this one, in ms */
 };
 
 /* --- libbpf's words ------------------------------------------------------------------------------------------------ */
@@ -212,7 +216,7 @@ static void rings_close(er_object *o)
 		if (o->rings[i].consumer)
 			munmap(o->rings[i].consumer, page);
 		if (o->rings[i].producer)
-			munmap(o->rings[i].producer, page + 2 * o->rings[i].size);
+			munmap(o->rings[i].producer, page + o->rings[i].size);
 	}
 	free(o->rings);
 	o->rings = NULL;
@@ -271,7 +275,7 @@ static int ring_open(er_object *o, struct ring *ring, const struct bpf_map *map)
 	if (p == MAP_FAILED)
 		return -errno;
 	ring->consumer = p;
-	p = mmap(NULL, page + 2 * ring->size, PROT_READ, MAP_SHARED, fd, page);
+	p = mmap(NULL, page + ring->size, PROT_READ, MAP_SHARED, fd, page);
 	if (p == MAP_FAILED)
 		return -errno;
 	ring->producer = p;
@@ -550,14 +554,28 @@ static int is_ready(const struct ring *ring)
 	return waiting(ring) && !(__atomic_load_n(slot, __ATOMIC_ACQUIRE) & BPF_RINGBUF_BUSY_BIT);
 }
 
-/* Copies whole records; those that the kernel side discarded are passed over. -EMSGSIZE when the first does not fit. */
-static long ring_take(const struct ring *ring, char *buf, size_t cap)
+/* A record's bytes, from a place on: what does not fit before the ring's end is at its beginning. */
+static void ring_copy(const struct ring *ring, uint64_t at, char *to, size_t length)
+{
+	size_t from = at & (ring->size - 1), left = ring->size - from;
+
+	if (length <= left) {
+		memcpy(to, ring->data + from, length);
+	} else {
+		memcpy(to, ring->data + from, left);
+		memcpy(to + left, ring->data, length - left);
+	}
+}
+
+/* Copies whole records; those that the kernel side discarded are passed over. -EMSGSIZE when the first does not fit. `full`:
+ * there is one that does not. */
+static long ring_take(const struct ring *ring, char *buf, size_t cap, int *full)
 {
 	uint64_t at = *ring->consumer;
 	uint64_t end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 	size_t used = 0;
-	int full = 0;
 
+	*full = 0;
 	while (at < end) {
 		const char *slot = ring->data + (at & (ring->size - 1));
 		uint32_t head = __atomic_load_n((const uint32_t *)slot, __ATOMIC_ACQUIRE);
@@ -567,12 +585,12 @@ static long ring_take(const struct ring *ring, char *buf, size_t cap)
 		if (head & BPF_RINGBUF_BUSY_BIT)
 			break;
 		if (!(head & BPF_RINGBUF_DISCARD_BIT)) {
-			full = used + step > cap;
-			if (full)
+			*full = used + step > cap;
+			if (*full)
 				break;
 			memcpy(buf + used, &length, sizeof(length));
 			memset(buf + used + sizeof(length), 0, BPF_RINGBUF_HDR_SZ - sizeof(length));
-			memcpy(buf + used + BPF_RINGBUF_HDR_SZ, slot + BPF_RINGBUF_HDR_SZ, padded(length));
+			ring_copy(ring, at + BPF_RINGBUF_HDR_SZ, buf + used + BPF_RINGBUF_HDR_SZ, padded(length));
 			used += step;
 		}
 		at += step;
@@ -580,7 +598,28 @@ static long ring_take(const struct ring *ring, char *buf, size_t cap)
 	/* A record that is committed from here on sees our place and wakes us; one that was, is_ready sees. */
 	__atomic_store_n(ring->consumer, at, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return full && !used ? -EMSGSIZE : (long)used;
+	return *full && !used ? -EMSGSIZE : (long)used;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether there is a record already: nothing will tell of it. */
+static void look_for_record(er_object *o)
+{
+	int begun = 0;
+	size_t i;
+
+	for (i = 0; i < o->ring_count; i++)
+		begun |= is_ready(&o->rings[i]);
+	if (begun && !o->begun)
+		o->since = now_ms();
+	o->begun = begun;
 }
 
 /* From each ring; another one is first each time. */
@@ -588,21 +627,19 @@ static long rings_take(er_object *o, char *buf, size_t cap)
 {
 	size_t i, used = 0;
 
-	for (i = 0; i < o->ring_count; i++) {
+	o->full = 0;
+	for (i = 0; i < o->ring_count && !o->full; i++) {
 		size_t at = (o->next_ring + i) % o->ring_count;
-		long length = ring_take(&o->rings[at], buf + used, cap - used);
+		long length = ring_take(&o->rings[at], buf + used, cap - used, &o->full);
 
 		if (length < 0 && !used)
 			return length;
-		if (length < 0)
-			break;
-		used += length;
+		used += length < 0 ? 0 : length;
 	}
 	if (o->ring_count)
 		o->next_ring = (o->next_ring + 1) % o->ring_count;
-	o->more = 0;
-	for (i = 0; i < o->ring_count; i++)
-		o->more |= is_ready(&o->rings[i]);
+	o->begun = 0;
+	look_for_record(o);
 	return used;
 }
 
@@ -614,14 +651,6 @@ static int past_mark(const er_object *o)
 		if (waiting(&o->rings[i]) >= o->rings[i].size / 4)
 			return 1;
 	return 0;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
 }
 
 /* 1 when something woke us, 0 on time-out, -EINTR by a signal, -ECANCELED by the bell. */
@@ -645,15 +674,22 @@ static int sleep_once(er_object *o, int timeout_ms)
 /*
  * Until there is enough to be worth a look. While the rings are empty nothing wakes us: the kernel side does with the first
  * record, since we stand where it begins. From then on the time runs in which more may come, unless a ring fills to its mark.
+ * Where a record came behind those that were taken last, it runs already: to take it at once would be to chase a busy producer
+ * for a few records at a time.
  */
 static int wait_for_records(er_object *o, int timeout_ms)
 {
-	int64_t end;
-	int woken = sleep_once(o, timeout_ms);
+	int64_t start = now_ms(), end;
+	int woken = o->begun ? 1 : sleep_once(o, timeout_ms);
 
 	if (woken <= 0)
 		return woken;
-	end = now_ms() + o->latency_ms;
+	if (!o->begun)
+		o->since = now_ms();
+	o->begun = 1;
+	end = o->since + o->latency_ms;
+	if (timeout_ms >= 0 && start + timeout_ms < end)
+		end = start + timeout_ms;
 	while (woken > 0 && !past_mark(o)) {
 		int64_t left = end - now_ms();
 
@@ -694,15 +730,15 @@ long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap)
 
 	if (o->epoll < 0)
 		return -EINVAL;
-	if (o->more || !timeout_ms) {
+	if (o->full || !timeout_ms) {
 		long length = rings_take(o, buf, cap);
 
 		if (length || !timeout_ms)
 			return length;
 	}
 	error = wait_for_records(o, timeout_ms);
-	if (error) { /* a record may have woken us as well, and will not again: look before the next wait */
-		o->more = 1;
+	if (error) {
+		look_for_record(o); /* one may have woken us as well, and will not again */
 		return error == -ECANCELED ? 0 : error;
 	}
 	return rings_take(o, buf, cap);

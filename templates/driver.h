@@ -44,8 +44,8 @@ int er_attach_perf(er_object *o, const char *program, uint32_t type, uint64_t co
 int er_detach(er_object *o);
 
 /* Records: [u32 length][u32 0][record], each padded to 8 bytes. Copies as many whole records as fit; the rest stays in its ring.
- * An empty ring is waited for: until its first record has waited for the latency (50 ms unless set), a quarter of the ring is
- * full, timeout_ms passed (-1: none), a signal came (-EINTR) or the bell rang. Returns bytes written, 0 when there was nothing;
+ * Where the last call left nothing that did not fit, more is waited for: until the first record has waited for the latency (50 ms
+ * unless set), a quarter of a ring is full, timeout_ms passed (-1: none), a signal came (-EINTR) or the bell rang. Returns bytes written, 0 when there was nothing;
  * -EMSGSIZE when the next record alone does not fit. Within one ring records are in its order. Without a ring it only waits. */
 long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap);
 int er_filled(const er_object *o);             /* per cent of the fullest ring */

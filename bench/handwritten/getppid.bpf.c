@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Every getppid call of one process as a record of 64 bytes, as one writes it by hand for libbpf. */
+/* Every getppid call of one process as a record of 64 bytes, as one writes it by hand for libbpf; with PACE_MS no record wakes
+ * the user half, which looks every so many milliseconds. */
 #include <asm/unistd.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "getppid.h"
+
+#ifdef PACE_MS
+enum { WAKE_UP = BPF_RB_NO_WAKEUP };
+#else
+enum { WAKE_UP = 0 };
+#endif
 
 const volatile __u32 only_pid = 0;
 
@@ -39,6 +46,6 @@ int hand_getppid(void *ctx)
 	e->group = bpf_get_current_cgroup_id();
 	e->task = bpf_get_current_task();
 	e->kind = 0;
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, WAKE_UP);
 	return 0;
 }

@@ -1,9 +1,10 @@
-/* The hand-written getppid tracer's user half: `getppid PID` looks at each record by libbpf's plain ring_buffer__poll. Ends with
- * SIGINT or SIGTERM, and says what it counted. */
+/* The hand-written getppid tracer's user half: `getppid PID` looks at each record by libbpf's plain ring_buffer__poll, with
+ * PACE_MS by ring_buffer__consume every so many milliseconds. Ends with SIGINT or SIGTERM, and says what it counted. */
 #include <bpf/libbpf.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "getppid.h"
 #include "getppid.skel.h"
@@ -44,8 +45,14 @@ int main(int argc, char **argv)
 	signal(SIGINT, end);
 	signal(SIGTERM, end);
 	fprintf(stderr, "attached\n");
-	while (!ended)
+	while (!ended) {
+#ifdef PACE_MS
+		usleep(PACE_MS * 1000);
+		ring_buffer__consume(ring);
+#else
 		ring_buffer__poll(ring, 100);
+#endif
+	}
 	ring_buffer__consume(ring);
 	fprintf(stderr, "call: %llu produced = %llu delivered, %llu lost\n", (unsigned long long)skeleton->bss->produced, delivered,
 		(unsigned long long)skeleton->bss->lost);

@@ -15,6 +15,8 @@ from .errors import EXIT_BUG, EXIT_MACHINE, TRACEBACK, ArtefactError, EbpfrunErr
 
 BUILD = "build"
 SPECS = "specs"
+COMMANDS = ("doctor", "list")
+"""What may stand in the place of a tracer's name; what is called like one is reached by a path."""
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -45,11 +47,24 @@ def resolve(word: str, build: str | None = None) -> str:
         return word
     if os.path.basename(word) == manifest.FILE and os.path.isfile(word):
         return os.path.dirname(word) or "."
-    if os.path.isdir(word) and "/" in word:
-        raise ArtefactError(f"{word}: no artefact (it has no {manifest.FILE}); build it with `ebpfgen build`")
+    if not word:
+        raise UsageError("an empty name is no spec and no artefact")
     if "/" not in word:
         return _of_name(word, out)
+    if os.path.isdir(word):
+        raise _no_artefact(word)
+    if os.path.exists(word):
+        raise UsageError(f"{word}: neither a spec (NAME{_SUFFIXES[0]}) nor the folder of an artefact")
     raise UsageError(f"{word}: there is no such spec or artefact{_near(word, out)}")
+
+
+def _no_artefact(folder: str) -> EbpfrunError:
+    """Of a folder that is none. Somebody may have meant all that is in it, as for ``ebpfgen build``."""
+    inside = [e for e in _entries(folder) if e.endswith(_SUFFIXES) or os.path.isfile(os.path.join(folder, e, manifest.FILE))]
+    if inside:
+        one = os.path.join(folder, min(inside))
+        return UsageError(f"{folder}: one tracer at a time, for example {one}; `ebpfrun list` shows all")
+    return ArtefactError(f"{folder}: no artefact (it has no {manifest.FILE}); build it with `ebpfgen build`")
 
 
 def _of_name(name: str, out: str) -> str:
@@ -63,6 +78,8 @@ def _of_name(name: str, out: str) -> str:
     shipped = _shipped()
     if shipped and os.path.isfile(path := os.path.join(shipped, name + _SUFFIXES[0])):
         return _of_spec(path, out)
+    if os.path.isdir(name):
+        raise _no_artefact(name)
     raise UsageError(f"{name}: there is no such spec or artefact (neither {folder} nor {SPECS}/{name}.yaml){_near(name, out)}")
 
 
@@ -158,6 +175,8 @@ def _near(word: str, out: str) -> str:
     known = {entry for entry in _entries(out) if os.path.isfile(os.path.join(out, entry, manifest.FILE))}
     for specs in filter(None, (SPECS, _shipped())):
         known.update(entry.removesuffix(_SUFFIXES[0]) for entry in _entries(specs) if entry.endswith(_SUFFIXES))
+    if name == word:
+        known.update(COMMANDS)
     near = difflib.get_close_matches(name, known, 3, 0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 

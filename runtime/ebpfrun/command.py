@@ -14,8 +14,10 @@ import signal
 from collections.abc import Callable
 from typing import NoReturn
 
-from .errors import CommandNotFound, UsageError
+from .errors import CommandNotFound, CommandRefused, UsageError
 
+_OF_A_SHELL = frozenset({"|", "||", "&", "&&", "<", ">", ">>", "2>", "2>&1", "&>"})
+"""Words that a shell takes as its own. Not `;`, which find -exec wants."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
 
 
@@ -39,7 +41,7 @@ class Command:
         os.close(failure)
 
     def go(self) -> None:
-        """Lets it go. Raises CommandNotFound when the kernel can't run it."""
+        """Lets it go. Raises CommandRefused when the kernel can't run it."""
         with contextlib.suppress(BrokenPipeError):  # killed while it waited: ended() will tell
             os.write(self._gate, b"!")
         os.close(self._gate)
@@ -48,7 +50,7 @@ class Command:
         if number:
             self._wait(0)
             why = "not a program that this machine can run" if number == errno.ENOEXEC else os.strerror(number)
-            raise CommandNotFound(f"-c {self._name}: {why}")
+            raise CommandRefused(f"-c {self._name}: {why}")
 
     def ended(self) -> bool:
         """Whether the command has ended. Everything it did before is in the kernel's buffers then."""
@@ -98,14 +100,24 @@ def _split(line: str) -> list[str]:
     return argv
 
 
+def meant_for_a_shell(line: str) -> str | None:
+    """A remark about a word that only a shell would understand, where it stands without quotes."""
+    try:
+        words = _OF_A_SHELL.intersection(shlex.split(line, posix=False))  # keeps the quotes
+    except ValueError:  # its rules for quotes are others
+        return None
+    return f"-c: no shell reads this, {min(words)} is an argument like others; one does in -c \"sh -c '…'\"" if words else None
+
+
 def _find(name: str) -> str:
+    """The program's path."""
     folders = [""] if "/" in name else os.get_exec_path()
     for folder in folders:
         path = os.path.join(folder, name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     if "/" in name and os.path.exists(name):
-        raise CommandNotFound(f"-c {name}: not a program that may be run")
+        raise CommandRefused(f"-c {name}: not a program that may be run")
     raise CommandNotFound(f"-c {name}: there is no such command")
 
 

@@ -11,7 +11,8 @@ EXIT_SPEC = 1  # the spec is wrong: said by ebpfgen, passed on
 EXIT_USAGE = 2
 EXIT_MACHINE = 3
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
-EXIT_NOT_FOUND = 127  # as shells do for a command that isn't there
+EXIT_NO_PROGRAM = 126  # as shells do for a command that is there and can't be run
+EXIT_NOT_FOUND = 127  # … that isn't there
 
 TRACEBACK = "EBPFRUN_TRACEBACK"  # in the environment: bugs show where they are
 
@@ -60,6 +61,12 @@ class ClosedError(EbpfrunError):
 
 
 class CommandNotFound(EbpfrunError):
-    """The command after ``-c`` can't be started."""
+    """There is no command of the name after ``-c``."""
 
     exit_status = EXIT_NOT_FOUND
+
+
+class CommandRefused(EbpfrunError):
+    """The command after ``-c`` is there, but is nothing that can be run."""
+
+    exit_status = EXIT_NO_PROGRAM

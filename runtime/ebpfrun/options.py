@@ -22,12 +22,13 @@ _RECORD_HEAD = 8  # BPF_RINGBUF_HDR_SZ of include/uapi/linux/bpf.h
 _USAGE = "ebpfrun SPEC_OR_ARTEFACT [options]"
 _COMMANDS = """
 commands:
-    doctor         what this machine can trace, what is missing and how to get it
-    list           the specs and artefacts that can be run here
+    doctor              what this machine can trace, what is missing and how to get it
+    list                the specs and artefacts that can be run here
 
 `ebpfrun SPEC --help` shows the options that a spec adds. Events go to the standard output, everything else to the standard
 error. Exit status: 0 ended as asked (by --duration, --count, a signal, a closed pipe; with -c the command's own), 1 the spec is
-wrong, 2 the command line is, 3 this machine can't, 70 a bug of ebpfrun, 127 no such command after -c.
+wrong, 2 the command line is, 3 this machine can't, 70 a bug of ebpfrun; after -c, 126 the command
+can't be run, 127 there is none.
 """
 
 
@@ -69,6 +70,15 @@ class _Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         """Help and version; argparse itself would not say that they can't be written."""
         report.put(message, end="")
+
+
+class _Once(argparse.Action):
+    """What chooses events: of two values one would be passed over, and somebody might believe in both."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if getattr(namespace, self.dest, None) is not None:
+            raise argparse.ArgumentError(self, "can be given once only")
+        setattr(namespace, self.dest, values)
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -123,8 +133,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--duration", metavar="S", type=_typed(values.seconds), help="end after S seconds (or 500ms, 2m)")
     run.add_argument("--count", metavar="N", type=_typed(_number("u64", 1)), help="end after N events")
     run.add_argument(
-        "-c", metavar="COMMAND", dest="command", help="run COMMAND, trace it, end when it ends, with its exit status"
-    )
+        "-c", metavar="COMMAND", dest="command", action=_Once, help="run COMMAND, trace it (not what it starts in turn), end "
+        "when it ends, with its exit status; no shell reads it: -c \"sh -c 'a | b'\" has one"
+    )  # fmt: skip
     out = parser.add_argument_group("what comes out")
     out.add_argument(
         "--sink", metavar="NAME[:TARGET][,KEY=VALUE]", action="append", default=[], help="table, text, jsonl, csv, parquet, "
@@ -155,11 +166,11 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--stats", action="store_true", help="show what each program costs, every --interval (default 1s) and at the end"
     )
     only = parser.add_argument_group("only the events of")
-    only.add_argument("--pid", metavar="N", type=_typed(values.process), help="a process")
-    only.add_argument("--tid", metavar="N", type=_typed(values.thread), help="a thread")
-    only.add_argument("--uid", metavar="N", type=_typed(_number("uid")), help="a user, by number or name")
-    only.add_argument("--comm", metavar="NAME", help="tasks of this name")
-    only.add_argument("--cgroup", metavar="PATH", help="a folder of cgroup v2, with all below it")
+    only.add_argument("--pid", metavar="N", action=_Once, type=_typed(values.process), help="a process")
+    only.add_argument("--tid", metavar="N", action=_Once, type=_typed(values.thread), help="a thread")
+    only.add_argument("--uid", metavar="N", action=_Once, type=_typed(_number("uid")), help="a user, by number or name")
+    only.add_argument("--comm", metavar="NAME", action=_Once, help="tasks of this name")
+    only.add_argument("--cgroup", metavar="PATH", action=_Once, help="a folder of cgroup v2, with all below it")
     other = parser.add_argument_group("where things are")
     other.add_argument("--build", metavar="DIR", help="the folder of artefacts (default: build)")
     other.add_argument("--ring", metavar="SIZE", type=_typed(_ring), help="size of the event ring buffer, in place of the spec's")
@@ -272,7 +283,7 @@ def _add_param(group: argparse._ActionsContainer, param: Param) -> None:
     if isinstance(param.default, bool):
         keywords: dict[str, Any] = {"action": argparse.BooleanOptionalAction, "help": param.help}
     else:
-        keywords = {"type": _typed(_converter(param)), "metavar": _metavar(param), "help": _help(param)}
+        keywords = {"action": _Once, "type": _typed(_converter(param)), "metavar": _metavar(param), "help": _help(param)}
     try:
         group.add_argument(*flags, dest=f"param.{param.name}", default=None, **keywords)
     except argparse.ArgumentError:

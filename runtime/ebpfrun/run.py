@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import config, values
-from .command import Command
+from .command import Command, meant_for_a_shell
 from .config import Value
 from .decode import clock_offset
 from .door import Driver
@@ -112,7 +112,8 @@ def _run(
     )
     with tracer:
         watch = _watch(tracer, output, options, budget)
-        notice(f"{manifest.name}: {_attached(len(tracer.attached))}{_how_it_ends(options, manifest)}", True)
+        attached = f"{_attached(len(tracer.attached))}{_of_whom(filters, command)}{_how_it_ends(options, manifest)}"
+        notice(f"{manifest.name}: {attached}", True)
         if command is not None:
             command.go()
         _observe(tracer, output, options, watch, _ended(stop, output, command))
@@ -193,10 +194,11 @@ def _ended(stop: Stop, output: Output, command: Command | None) -> Callable[[], 
 def _filters(manifest: Manifest, options: Options, command: Command | None, notice: Notices) -> dict[str, Value]:
     """With a command and no filter of the user's own, the command's process."""
     filters = dict(options.filters)
+    if options.command is not None and (remark := meant_for_a_shell(options.command)):
+        notice(remark, True)
     if command is not None and not filters:
         if "pid" in manifest.filters:
             filters["pid"] = command.pid
-            notice(f"only events of the command itself (pid {command.pid}), not of its children; --cgroup would have them", False)
         else:
             notice(f"{manifest.name} can't be filtered by process: everything is traced while the command runs", True)
     if {"pid", "tid"} & filters.keys() and values.in_pid_namespace():
@@ -208,6 +210,11 @@ def _filters(manifest: Manifest, options: Options, command: Command | None, noti
 
 def _attached(number: int) -> str:
     return f"attached {number} program{'s' if number != 1 else ''}"
+
+
+def _of_whom(filters: Mapping[str, Value], command: Command | None) -> str:
+    itself = command is not None and filters.get("pid") == command.pid
+    return f"; only the command's own process ({command.pid}) is traced, not those that it starts" if command and itself else ""
 
 
 def _how_it_ends(options: Options, manifest: Manifest) -> str:

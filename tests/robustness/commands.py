@@ -24,7 +24,7 @@ EBPFRUN = str(Path(sys.executable).with_name("ebpfrun"))
 CLANG = identity.tools()[0] or "clang"
 LONGEST = 60.0  # seconds; a limit for what hangs, not a measure
 
-SPEC, USAGE, MACHINE, BUG, NOT_FOUND = 1, 2, 3, 70, 127
+SPEC, USAGE, MACHINE, BUG, NO_PROGRAM, NOT_FOUND = 1, 2, 3, 70, 126, 127
 
 CALL = """\
 ebpfgen: 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .commands import CALL, EBPFGEN, EBPFRUN, MACHINE, NOT_FOUND, USAGE, build, one_message, run, spec
+from .commands import CALL, EBPFGEN, EBPFRUN, MACHINE, NO_PROGRAM, NOT_FOUND, USAGE, build, one_message, run, spec
 
 pytestmark = pytest.mark.root
 
@@ -50,8 +50,8 @@ RUN: list[tuple[str, str, int]] = [
     ("-c=", "-c: there is no command in it", USAGE),
     ('-c="', "-c: No closing quotation", USAGE),
     ("-c no_such_command", "-c no_such_command: there is no such command", NOT_FOUND),
-    ("-c ./build", "-c ./build: not a program that may be run", NOT_FOUND),
-    ("-c ./specs/call.yaml", "-c ./specs/call.yaml: not a program that may be run", NOT_FOUND),
+    ("-c ./build", "-c ./build: not a program that may be run", NO_PROGRAM),
+    ("-c ./specs/call.yaml", "-c ./specs/call.yaml: not a program that may be run", NO_PROGRAM),
     ("another", "one tracer at a time: what is 'another'?", USAGE),
 ]  # fmt: skip
 
@@ -95,8 +95,9 @@ TRACERS = [
     ("build/nothing", "build/nothing: there is no such spec or artefact", USAGE),
     ("specs/cal.yaml", "specs/cal.yaml: there is no such spec; did you mean call?", USAGE),
     ("nothing", "nothing: there is no such spec or artefact", USAGE),
-    ("./specs", "./specs: no artefact (it has no manifest.json)", MACHINE),
-    ("", "there is no such spec or artefact", USAGE),
+    ("./specs", "./specs: one tracer at a time, for example ./specs/call.yaml", USAGE),
+    ("/sys", "/sys: no artefact (it has no manifest.json)", MACHINE),
+    ("", "an empty name is no spec and no artefact", USAGE),
     ("--duration 1", "what shall be run?", USAGE),
     ("--durations 1 build/call", "", USAGE),
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -73,17 +75,34 @@ def test_commands_that_cannot_be_started(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.write_bytes(b"\x7fELF nonsense")
     broken.chmod(0o755)
-    for command, said in (
-        ("no-such-command here", "-c no-such-command: there is no such command"),
-        (str(tmp_path / "none"), "there is no such command"),
-        (str(folder / "manifest.json"), "not a program that may be run"),
-        (str(broken), "not a program that this machine can run"),
+    for command, said, status in (
+        ("no-such-command here", "-c no-such-command: there is no such command", 127),
+        (str(tmp_path / "none"), "there is no such command", 127),
+        (str(folder / "manifest.json"), "not a program that may be run", 126),
+        (str(broken), "not a program that this machine can run", 126),
     ):
         done = ebpfrun(folder, "-c", command)
-        assert (done.returncode, done.stdout) == (127, "")
+        assert (done.returncode, done.stdout) == (status, "")
         assert said in done.stderr
         assert "Traceback" not in done.stderr
     assert ebpfrun(folder, "-c", "a 'b").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [("echo a | cat", "|"), ("echo a > b", ">"), ("true && true", "&&"), ("echo '|' \\> x>y", None), ("find . -exec true ;", None)],
+)
+def test_words_for_a_shell_are_arguments_and_that_is_said(folder: Path, command: str, word: str | None) -> None:
+    said = ebpfrun(folder, "--sink", "jsonl:/dev/null", "-c", command).stderr
+    assert ("no shell reads this" in said) == (word is not None)
+    assert word is None or f"-c: no shell reads this, {word} is an argument like others; " in said
+
+
+def test_a_command_is_traced_without_those_that_it_starts_and_that_is_said(folder: Path) -> None:
+    done = ebpfrun(folder, "--sink", "jsonl", "-c", f"sh -c {shlex.quote(caller(3) + '; true')}")
+    assert done.stdout.count("\n") <= 1  # dash makes one itself
+    assert re.search(r"attached 1 program; only the command's own process \(\d+\) is traced, not those that it starts\n", done.stderr)
+    assert "only the command" not in ebpfrun(folder, "--sink", "jsonl", "--comm", "x", "-c", "true").stderr
 
 
 def test_duration_ends_a_run_and_its_command(folder: Path) -> None:
@@ -177,6 +196,10 @@ def test_a_full_disk_is_one_line(folder: Path) -> None:
         (("--sink", "jsnl"), "did you mean jsonl?"),
         (("other",), "one tracer at a time: what is 'other'?"),
         (("--word", "aaaaaaaaaaa"), "word: at most 10 bytes, not 11"),
+        (("--pid", "1", "--pid", "1"), "--pid: can be given once only"),
+        (("--comm", "a", "--comm", "b"), "--comm: can be given once only"),
+        (("--first", "1", "--first", "2"), "--first: can be given once only"),
+        (("-c", "true", "-c", "false"), "-c: can be given once only"),
     ],
 )
 def test_wrong_words_get_one_line_and_status_2(folder: Path, words: tuple[str, ...], said: str) -> None:
@@ -212,17 +235,15 @@ def test_what_is_no_tracer(tmp_path: Path) -> None:
         ("nothing", 2, "there is no such spec or artefact"),
         (tmp_path / "x.yaml", 2, "there is no such spec"),
         (tmp_path, 3, "no artefact"),
+        ("", 2, "an empty name is no spec and no artefact"),
+        ("/dev/null", 2, "/dev/null: neither a spec (NAME.yaml) nor the folder of an artefact"),
+        (ROOT / "specs", 2, "one tracer at a time, for example"),
+        ("docter", 2, "did you mean doctor?"),
+        ("lists", 2, "did you mean list"),
     ):
         done = ebpfrun(word)
         assert (done.returncode, done.stderr.count("\n")) == (status, 1)
         assert said in done.stderr
-
-
-def test_nothing_is_attached_after_any_end(folder: Path) -> None:
-    ebpfrun(folder, "--duration", "0.01")
-    with subprocess.Popen(["/usr/sbin/bpftool", "prog", "show"], stdout=subprocess.PIPE, text=True) as listing:
-        assert listing.stdout is not None
-        assert "on_getppid" not in listing.stdout.read()
 
 
 def test_a_bug_has_its_own_status_and_hides_its_traceback() -> None:

@@ -128,8 +128,9 @@ def _explain(name: str, error: OSError, rights: Rights) -> str:
         if rights.lacking:
             return f"{shown}: this process lacks {', '.join(rights.lacking)}"
         if name in ("fentry", "fexit", "lsm"):
-            return f"{shown}, though no privilege lacks: {_NO_TRAMPOLINES}"
-        return f"{shown}, though no privilege lacks: the kernel's own policy (lockdown, a security module, a container's seccomp)"
+            return f"{shown}, though no privilege is missing: {_NO_TRAMPOLINES}"
+        policy = "the kernel's own policy (lockdown, a security module, a container's seccomp)"
+        return f"{shown}, though no privilege is missing: {policy}"
     if name in ("fentry", "fexit", "lsm"):
         return f"{shown}: {_NO_TRAMPOLINES}"
     return f"{shown}: {os.strerror(error.errno or 0)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pycparser import c_ast, c_parser  # type: ignore[import-untyped]  # cffi brings it
 
@@ -13,6 +13,7 @@ from ebpfgen.expr import ExpressionError, conjuncts, names, parse
 from ebpfgen.model import At, Text
 from ebpfgen.problems import Mark
 from ebpfgen.typer import Scope, Typer
+from properties import examples
 
 TOKENS = (
     "pid comm nsecs curtask $p 0 1 0x1f 10ms 4KiB 'a' \"text\" ( ) [ ] . -> , ? : ?? + - * / % & | ^ ~ ! && || and or not in "
@@ -80,7 +81,7 @@ def _more(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(st.recursive(st.sampled_from(("a", "b", "c", "1", "2")), _more, max_leaves=12))
 def test_precedence_is_that_of_c(text: str) -> None:
     assert ours(tree(text)) == of_c(parsed_as_c(text))
@@ -95,7 +96,7 @@ def typer() -> Typer:
     return Typer(fake_kernel.kernel())
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(text=st.lists(st.sampled_from(TOKENS), min_size=1, max_size=9).map(" ".join))
 def test_what_parses_has_a_type_or_a_mistake_at_its_place(typer: Typer, text: str) -> None:
     written = Text(text, At(Mark("x.yaml", 1, 1), "where"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfgen.loader import load
 from ebpfgen.problems import Mark, Problem, SpecError
+from properties import examples
 
 ROOT = Path(__file__).parents[2]
 SPEC = b"""\
@@ -57,13 +58,13 @@ def problems_of(data: bytes) -> list[Problem]:
     return []
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_arbitrary_bytes(data: bytes) -> None:
     survives(data)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(st.sampled_from(TOKENS), max_size=40).map(b"".join))
 def test_yaml_tokens_in_any_order(data: bytes) -> None:
     survives(data)
@@ -81,7 +82,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(200)
 @given(mutated())
 def test_mutated_specs(data: bytes) -> None:
     survives(data)
@@ -111,7 +112,7 @@ def wrong_values(draw: st.DrawFn) -> bytes:
     return "\n".join(lines).encode()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(200)
 @given(wrong_values())
 def test_values_of_another_kind(data: bytes) -> None:
     survives(data)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ebpfgen import source
 from ebpfgen.problems import MachineError, SpecError
 from ebpfgen.source import Mapping, Node, Scalar, Sequence
+from properties import examples
 
 
 def parse(text: str) -> Node:
@@ -88,6 +89,7 @@ def test_marks_and_exactness_of_columns(text: str, column: int, exact: bool) -> 
     assert (scalar.at.mark.line, scalar.at.mark.column, scalar.columns_exact) == (1, column, exact)
 
 
+@examples()
 @given(
     st.text(st.sampled_from("ab é😀.()'\"\\:[{#,|"), min_size=1, max_size=12),
     st.sampled_from(["key: {}", "key: '{}'", 'key: "{}"', "key: [x, {}]", "key: ['é', '{}']", '\n\nk😀: {{b: "{}"}}']),

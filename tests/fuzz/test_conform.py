@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ebpfgen import conform, schema
 from ebpfgen.problems import SpecError
 from ebpfgen.source import parse
 from fuzz.mutation import mutated, seeds, text
+from properties import examples
 
 TREES = [tree for _, tree in seeds()]
 WHOLE: dict[str, Any] = json.loads(schema.text())
@@ -55,14 +56,14 @@ def test_about_each_bad_spec(path: Path) -> None:
     agree(schema.plain(node))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(400, unchecked=tuple(HealthCheck))
 @given(st.integers(0, 2**48))
 def test_about_mutated_specs(seed: int) -> None:
     choose = random.Random(seed)
     agree(yaml.safe_load(text(mutated(choose.choice(TREES), choose, TREES))))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.sampled_from(DEFS), VALUES)
 def test_about_any_value(part: str, value: Any) -> None:
     rule = {"$ref": f"#/$defs/{part}", "$defs": WHOLE["$defs"]}

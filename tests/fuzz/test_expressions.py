@@ -6,13 +6,14 @@ import operator
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfgen import expr
 from ebpfgen.expr import ExpressionError, parse
 from ebpfgen.model import At, Text
 from ebpfgen.problems import Mark
+from properties import examples
 
 AT = At(Mark("spec.yaml", 7, 11), "probes[0].where")
 
@@ -200,7 +201,7 @@ def worth(node: expr.Node) -> int:
     raise AssertionError(node)
 
 
-@settings(max_examples=100, deadline=None)
+@examples()
 @given(sums())
 def test_arithmetic_groups_as_python_does(text: str) -> None:
     assert worth(tree(text)) == eval(text)
@@ -211,7 +212,7 @@ TOKENS = ["a", "b.c", "$p", "1", "0x", "10ms", '"t"', "'c'", "(", ")", "[", "]",
           "é", "\x00", "\u200b", " "]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(300)
 @given(
     st.one_of(
         st.text(max_size=60),

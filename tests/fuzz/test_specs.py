@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import fake_kernel
@@ -18,6 +18,7 @@ from ebpfgen.freshness import manifest_text
 from ebpfgen.loader import load
 from ebpfgen.problems import SpecError
 from fuzz.mutation import mutated, seeds, text
+from properties import examples
 
 SEEDS = seeds()
 TREES = [tree for _, tree in SEEDS]
@@ -41,7 +42,7 @@ def generated(spec: str, name: str) -> Emitted | None:
     return emitted
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(250, unchecked=tuple(HealthCheck))
 @given(st.integers(0, 2**48))
 def test_mutated_specs_are_generated_or_refused(seed: int) -> None:
     choose = random.Random(seed)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfgen.btf import Array, Btf, BtfError, Enum, Float, FuncProto, Fwd, Int, Member, Ptr, Struct, Void
 from ebpfgen.btf_index import Index
 from ebpfgen.kernel_description import Description
 from kernel_description.making import Maker
+from properties import examples
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 
@@ -370,7 +371,7 @@ def test_the_sound_bytes_are_sound() -> None:
     assert btf.struct_names() == ["outer"]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.lists(st.tuples(st.integers(0, len(sound()) - 1), st.integers(0, 255)), min_size=1, max_size=6), st.integers(0, 400))
 def test_altered_bytes_raise_nothing_but_btf_error(changes: list[tuple[int, int]], cut: int) -> None:
     data = bytearray(sound())
@@ -380,7 +381,7 @@ def test_altered_bytes_raise_nothing_but_btf_error(changes: list[tuple[int, int]
         everything(Btf(bytes(data[: len(data) - cut] if cut < 100 else data)))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.binary(max_size=200), st.integers(0, 1000), st.integers(0, 1000))
 def test_any_bytes_behind_a_header_raise_nothing_but_btf_error(body: bytes, size: int, length: int) -> None:
     with suppress(BtfError):

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ebpfgen import kernel
@@ -18,6 +18,7 @@ from ebpfgen.kernel_capture import capture
 from ebpfgen.kernel_description import Description
 from ebpfgen.problems import MachineError
 from kernel_description.making import MadeSource
+from properties import examples
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_damage_is_told(captured: Path, damage: Callable[[bytes], bytes], words:
         kernel.from_file(captured)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, unchecked=(HealthCheck.function_scoped_fixture,))
 @given(st.data())
 def test_any_altered_byte_is_told(captured: Path, data: st.DataObject) -> None:
     sound = captured.read_bytes()

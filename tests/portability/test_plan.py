@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfgen import ir
@@ -11,6 +11,7 @@ from ebpfgen.portability.plan import choose, programs
 from ebpfrun import manifest
 from ebpfrun.choose import Chooser, _NoWayError
 from ebpfrun.refusal import Refusal
+from properties import examples
 
 MOST = 8
 
@@ -61,7 +62,7 @@ class _Programs:
         self.programs = programs
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(plans(), st.frozensets(st.integers(0, MOST - 1)))
 def test_the_table_chooses_as_the_runtime_does(plan: ir.Plan, possible: frozenset[int]) -> None:
     try:
@@ -71,7 +72,7 @@ def test_the_table_chooses_as_the_runtime_does(plan: ir.Plan, possible: frozense
     assert choose(plan, possible.__contains__) == theirs
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(plans(), st.frozensets(st.integers(0, MOST - 1)))
 def test_each_program_has_the_state_that_the_choice_gives_it(plan: ir.Plan, possible: frozenset[int]) -> None:
     chosen, states = choose(plan, possible.__contains__), _states(plan, possible.__contains__)

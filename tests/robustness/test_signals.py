@@ -23,6 +23,7 @@ from .commands import (
     EBPFRUN,
     LONGEST,
     Started,
+    children,
     descendants,
     our_programs,
     rubbish,
@@ -43,6 +44,15 @@ def catches(process: Started, number: signal.Signals) -> bool:
     status = Path(f"/proc/{process.pid}/status").read_text()
     caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def worked(process: Started, seconds: float) -> bool:
+    """Whether it has used so much of a processor, which it does at its own pace however busy the machine is; or it waits for its
+    own command with nothing left to do; or it has ended."""
+    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended or any(running(child) == "sleep" for child in children(process.pid)):
+        return True
+    return time.clock_gettime(~process.pid << 3 | 2) >= seconds  # MAKE_PROCESS_CPUCLOCK of the kernel's posix-timers.h
 
 
 def all_gone(processes: list[int]) -> bool:
@@ -110,7 +120,7 @@ def test_the_exit_status_is_the_commands(command: str, status: int, home: Path) 
 
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM], ids=lambda n: n.name)
 def test_sweep(number: signal.Signals, home: Path) -> None:
-    """At random moments from the first at which the command can hear of it."""
+    """At random moments of its work, from the first at which the command can hear of it."""
     seed = random.randrange(1 << 32)
     moments = random.Random(seed)
     for _ in range(8):
@@ -118,7 +128,7 @@ def test_sweep(number: signal.Signals, home: Path) -> None:
         rows.unlink(missing_ok=True)
         with started(EBPFRUN, "build/call", "--sink", "jsonl:rows", "-c", "sleep 60", cwd=home) as tracer:
             wait_until(partial(catches, tracer, SIGTERM), "the command takes signals")
-            time.sleep(moments.random() * 0.15)
+            wait_until(partial(worked, tracer, moments.random() * 0.15), "it has worked for so long, or all is done")
             before = descendants(tracer.pid)
             done = tracer.end(number)
         assert done.status == 0, (seed, done)
@@ -256,7 +266,7 @@ def test_a_run_that_is_told_to_end_while_it_builds(number: signal.Signals, home:
 
 
 def test_sweep_over_builds(home: Path) -> None:
-    """Signals at random moments: the artefact is the old one or the new one, whole, and nothing else is there."""
+    """Signals at random moments of its work: the artefact is the old one or the new one, whole, and nothing else is there."""
     seed = random.randrange(1 << 32)
     moments = random.Random(seed)
     for _ in range(4):
@@ -264,7 +274,7 @@ def test_sweep_over_builds(home: Path) -> None:
         number = moments.choice([SIGINT, SIGTERM, SIGKILL])
         with started(EBPFGEN, "build", "specs", cwd=home, start_new_session=True) as build:
             wait_until(partial(catches, build, SIGTERM), "the command takes signals")
-            time.sleep(moments.random() * 0.5)
+            wait_until(partial(worked, build, moments.random() * 0.5), "it has worked for so long, or all is done")
             os.killpg(build.pid, number)
             done = build.end()
         assert done.status in (0, 130, 143, -9, -2, -15), (seed, done)  # at its very end Python has let go of signals

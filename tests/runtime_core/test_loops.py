@@ -6,15 +6,16 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ebpfrun.door import Driver, DriverLoops
 from ebpfrun.errors import ArtefactError
 from ebpfrun.records import LIMITLESS, PlainLoops, Sizes
+from properties import examples
 
 SIZES = {0: Sizes(16, 16), 1: Sizes(17, 80), 3: Sizes(9, 300)}
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SHARED = examples(unchecked=(HealthCheck.function_scoped_fixture,))
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ebpfrun.door import Driver, Order
 from ebpfrun.tracer import Tracer
+from properties import examples
 
 from .conftest import one
 from .test_tracer import Child
@@ -44,7 +45,7 @@ def taken(order: Order, until: int, room: int = 1 << 16) -> list[tuple[int, int]
 BATCHES = st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 50)), max_size=8), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(unchecked=(HealthCheck.function_scoped_fixture,))
 @given(BATCHES, st.integers(32, 200))
 def test_all_come_out_once_in_their_order(driver: Driver, batches: list[list[tuple[int, int]]], room: int) -> None:
     order = Order(driver, TIMES)

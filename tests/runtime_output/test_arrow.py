@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from ebpfrun import arrow, door
 from ebpfrun.decode import TRUNCATED, UNREADABLE, marked, word
@@ -22,6 +22,7 @@ from ebpfrun.metrics import Metrics
 from ebpfrun.names import Names
 from ebpfrun.records import Records
 from ebpfrun.render import plain
+from properties import examples
 
 from .conftest import LATENCY, OPENS, TABLES, Library, Maps, latency_entry, manifest, open_record, opens_entry
 from .test_lines import NAMES, OFFSET, batches, lay_out
@@ -49,7 +50,7 @@ def values(array: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(made=batches())
 def test_values(fast: bool, driver: Library, made: tuple[list[Event], bytes]) -> None:
     events, data = made

@@ -13,6 +13,7 @@ from ebpfrun.batch import Batch
 from ebpfrun.errors import ArtefactError, ClosedError, UsageError
 from ebpfrun.manifest import Event, Slot
 from ebpfrun.records import Records
+from properties import examples
 
 from .conftest import OPEN, exec_record, manifest, open_record, put
 
@@ -118,6 +119,7 @@ def test_what_no_such_event_sends_is_refused(record: bytes) -> None:
         Records(LAST, 0).batch(record)
 
 
+@examples()
 @given(st.lists(st.sampled_from([open_record(pid=3), exec_record(b"x\0")]), max_size=8), st.integers(0, 9))
 def test_the_first_ones(records: list[bytes], count: int) -> None:
     first = batch(*records).first(count)

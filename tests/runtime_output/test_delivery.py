@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfrun import delivery as delivery_module
@@ -21,6 +21,7 @@ from ebpfrun.records import Records
 from ebpfrun.sinks import Sink, SinkError
 from ebpfrun.sinks.memory import Memory
 from ebpfrun.sinks.words import parse
+from properties import examples
 
 from .conftest import manifest, open_record
 
@@ -210,7 +211,7 @@ def test_a_flush_is_due_once_in_its_time() -> None:
     assert (often.flushed, seldom.flushed) == (5, 0)
 
 
-@settings(deadline=None)  # threads begin when the machine has time for them
+@examples()
 @given(st.lists(st.integers(1, 5), max_size=30), st.sampled_from(POLICIES), st.integers(1, 8), st.integers(0, 3))
 def test_each_event_is_counted_once_whatever_happens(batches: list[int], policy: str, room: int, failures: int) -> None:
     sink = Heals(failures, errno.EBADF)

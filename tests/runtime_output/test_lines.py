@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfrun import door
@@ -18,6 +18,7 @@ from ebpfrun.lines import Cells, DriverLines, Format, Json, PythonLines, Words, 
 from ebpfrun.manifest import Event, Slot
 from ebpfrun.names import Names
 from ebpfrun.records import Records
+from properties import examples
 
 from .conftest import TABLES, Library, manifest, put
 
@@ -121,7 +122,7 @@ def both(driver: Library, format: Format, events: list[Event], data: bytes) -> t
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(batch=batches())
 def test_the_same_bytes(format: type[Format], driver: Library, batch: tuple[list[Event], bytes]) -> None:
     found, wanted = both(driver, format(NAMES), *batch)

@@ -13,6 +13,7 @@ from ebpfrun.manifest import Buckets, Metric, Slot, Struct
 from ebpfrun.metrics import Metrics, Reading, Sample, bounds, quantile
 from ebpfrun.names import Names
 from ebpfrun.sinks.people import histogram, reading_lines
+from properties import examples
 
 from .conftest import LATENCY, OPENS, TABLES, Maps, latency_entry, manifest, opens_entry
 
@@ -98,6 +99,7 @@ def test_bounds() -> None:
     assert [bounds(LINEAR, i) for i in range(5)] == [(None, 0), (0, 10), (10, 20), (20, 25), (25, None)]
 
 
+@examples()
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50), st.integers(1, 100))
 def test_the_quantiles_bucket_holds_the_quantile(values: list[int], percent: int) -> None:
     slots = [0] * 64

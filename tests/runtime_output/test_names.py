@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ebpfrun.names import Cgroups, Memo, Names, cgroup_mount
 from ebpfrun.render import byte_size, duration, human, iso_time, json_text, printable, quantity, quoted
+from properties import examples
 
 TABLES = {
     "flags:open": {1: "O_WRONLY", 2: "O_RDWR", 0o100: "O_CREAT", 0o4010000: "O_SYNC", 0o10000: "O_DSYNC"},
@@ -64,6 +65,7 @@ def test_every_error_of_the_c_library_has_its_name() -> None:
         assert getattr(errno, str(namer(number))) == number
 
 
+@examples()
 @given(st.integers(0, 2**64 - 1))
 def test_flags_lose_no_bit(value: int) -> None:
     namer = NAMES.of("flags:open")
@@ -127,6 +129,7 @@ def test_quantities() -> None:
     assert [quantity(1500, unit) for unit in ("us", "bytes", "packets", "")] == ["1.50 ms", "1.5 KiB", "1500 packets", "1500"]
 
 
+@examples()
 @given(st.integers(0, 2**63))
 def test_timestamps_keep_every_nanosecond(ns: int) -> None:
     from datetime import datetime
@@ -138,6 +141,7 @@ def test_timestamps_keep_every_nanosecond(ns: int) -> None:
     assert int(seconds) * 10**9 + int(text[20:29]) == ns
 
 
+@examples()
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_text_for_people_has_no_controls(text: str) -> None:
     assert printable(text).isprintable()

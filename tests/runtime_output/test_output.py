@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfrun.errors import UsageError
@@ -18,6 +18,7 @@ from ebpfrun.output import Output
 from ebpfrun.records import Records
 from ebpfrun.sinks import Batch, SinkError
 from ebpfrun.sinks.memory import Memory
+from properties import examples
 
 from .conftest import LATENCY, OPENS, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
 
@@ -116,7 +117,7 @@ class Fails:
 SMALL = st.integers(0, 7)
 
 
-@settings(deadline=None)  # threads begin when the machine has time for them
+@examples()
 @given(st.lists(st.integers(0, 4), max_size=6), SMALL, SMALL, st.integers(0, 3), st.none() | st.integers(0, 15))
 def test_the_account_balances_whatever_fails(
     batches: list[int], first: int, second: int, ring_full: int, count: int | None

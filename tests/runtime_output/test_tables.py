@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from ebpfrun import door
 from ebpfrun.account import Account, EventAccount, SinkAccount
@@ -30,6 +30,7 @@ from ebpfrun.render import plain
 from ebpfrun.sinks import Context, Sink, SinkError, open_sink
 from ebpfrun.sinks.conformance import batch, context, names
 from ebpfrun.sinks.sqlite import _Rows
+from properties import examples
 
 from .conftest import LATENCY, OPEN, OPENS, Library, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
 from .test_lines import NAMES, batches, lay_out
@@ -292,7 +293,7 @@ def rows_on(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-@settings(max_examples=100, deadline=None)
+@examples()
 @given(made=batches())
 def test_rows_of_sqlite_are_those_of_the_decoder(fast: bool, driver: Library, made: tuple[list[Event], bytes]) -> None:
     events, data = made

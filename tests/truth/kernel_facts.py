@@ -6,10 +6,10 @@ import os
 import re
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 LONGEST = 60.0  # seconds to wait for what does not come; a limit, not a measure
 BTF = Path("/sys/kernel/btf/vmlinux")
@@ -55,8 +55,8 @@ def listening_port(pid: int) -> int:
 
 
 TRACING = Path("/sys/kernel/tracing")
-WAKEUP = re.compile(r" sched_wakeup(?:_new)?: comm=.* pid=(\d+) prio=")
-SWITCH = re.compile(r" sched_switch: .* prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==> .* next_pid=(\d+) ")
+WAKEUP = re.compile(r" sched_wakeup(?:_new)?: comm=.* pid=\d+ prio=")
+SWITCH = re.compile(r" sched_switch: .* prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==> .* next_pid=\d+ ")
 
 
 def switches(pid: int) -> int:
@@ -65,49 +65,59 @@ def switches(pid: int) -> int:
     return sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())))
 
 
+class Waits(NamedTuple):
+    """What the kernel's tracepoints told of one process, which slept before and after."""
+
+    ended: int  # it was put on a CPU after it had been woken, or put aside while it could run
+    hidden: int  # it left a CPU on which nobody had seen it put
+    left: int  # it left a CPU
+
+
 class Schedule:
-    """The kernel's own record of what it did with a process and its children, from ftrace."""
+    """The kernel's own record of what it did with a process, from ftrace."""
 
-    def __init__(self, instance: Path) -> None:
+    def __init__(self, instance: Path, pid: int) -> None:
         self._instance = instance
+        self._pid = pid
 
-    def waits(self) -> Counter[int]:
-        """How often each of them was put on a CPU after it had been woken, made, or put aside while it could run: at least. There
-        are virtual machines' kernels whose tracepoint of switches, for ftrace or for all, now and then is not reached."""
+    def waits(self) -> Waits:
+        """There are virtual machines' kernels that pass the tracepoints by where they leave some tasks of their own (a CPU's idle
+        one, say) for the process: nobody can see it put on the CPU then, but that it leaves it is seen always."""
         lost = [stats.read_text() for stats in self._instance.glob("per_cpu/cpu*/stats")]
         assert all("overrun: 0\n" in stats for stats in lost), lost
-        ready: set[int] = set()
-        count: Counter[int] = Counter()
+        ready = running = False
+        ended = hidden = left = 0
         for line in (self._instance / "trace").read_text().splitlines():
-            if woken := WAKEUP.search(line):
-                ready.add(int(woken[1]))
+            if WAKEUP.search(line):
+                ready = True
             elif switched := SWITCH.search(line):
-                if switched[2] in ("R", "R+"):
-                    ready.add(int(switched[1]))
-                if int(switched[3]) in ready:
-                    ready.remove(int(switched[3]))
-                    count[int(switched[3])] += 1
-        del count[0]  # the CPUs' idle threads
-        return count
+                if int(switched[1]) == self._pid:
+                    hidden += not running
+                    left += 1
+                    ready, running = switched[2] in ("R", "R+"), False
+                else:
+                    ended += ready
+                    ready, running = False, True
+        return Waits(ended, hidden, left)
 
 
 @contextmanager
 def schedule(pid: int) -> Iterator[Schedule]:
-    """Records what becomes of a process, asleep now, and of its children."""
+    """Records what becomes of a process, asleep now."""
     if not (TRACING / "events").is_dir():
         subprocess.run(["mount", "-t", "tracefs", "tracefs", str(TRACING)], check=True)
     instance = TRACING / "instances" / f"ebpfgen-test-{os.getpid()}"
     instance.mkdir()
     try:
-        for file, text in (
-            ("trace_clock", "mono"),
-            ("buffer_size_kb", "4096"),
-            ("options/event-fork", "1"),
-            ("set_event_pid", str(pid)),
+        (instance / "trace_clock").write_text("mono")
+        (instance / "buffer_size_kb").write_text("4096")
+        for event, which in (
+            ("sched_wakeup", f"pid == {pid}"),
+            ("sched_wakeup_new", f"pid == {pid}"),
+            ("sched_switch", f"prev_pid == {pid} || next_pid == {pid}"),
         ):
-            (instance / file).write_text(text)
-        for event in ("sched_wakeup", "sched_wakeup_new", "sched_switch"):
+            (instance / "events" / "sched" / event / "filter").write_text(which)
             (instance / "events" / "sched" / event / "enable").write_text("1")
-        yield Schedule(instance)
+        yield Schedule(instance, pid)
     finally:
         instance.rmdir()

@@ -10,19 +10,20 @@ import pytest
 from workloads import Workload
 
 from .conftest import Cgroup, Trace, Traced
-from .kernel_facts import schedule, switches, wait_until_asleep
+from .kernel_facts import Waits, schedule, switches, wait_until_asleep
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 Start = Callable[..., Workload]
 CPU = max(os.sched_getaffinity(0))
 
 
-def check(traced: Traced, pid: int, recorded: int, counted: int) -> None:
-    """``recorded``: waits by ftrace's record; ``counted``: by the scheduler's counter. They are the same number unless the kernel
-    passes its tracepoint by, and then they are next to each other: no tracer can see more than happened, nor may ours see less
-    than another that looks at the same place."""
+def check(traced: Traced, pid: int, recorded: Waits, switched: int) -> None:
+    """``recorded``: what the kernel's own record of its tracepoints says; ``switched``: the scheduler's counter, which shows that
+    nothing is missing there. The tracer's count is the record's: both see the tracepoints that the kernel reaches."""
     (wait,) = traced.totals("wait")
-    assert recorded <= wait["count"] <= counted <= recorded + 5
+    assert wait["count"] == recorded.ended
+    assert recorded.left == switched, "the record is complete"
+    assert recorded.ended + recorded.hidden == switched, "and each time that it was put on a CPU is in it, or is known not to be"
     processes = traced.totals("processes")
     assert {row["labels"]["pid"] for row in processes} == {pid}
     waited = sum(row["value"] for row in processes)
@@ -38,9 +39,9 @@ def test_woken(trace: Trace, workload: Start) -> None:
     with schedule(work.pid) as kernel, trace("runqlat", "--pid", work.pid) as traced:
         work.go()
         wait_until_asleep(work.pid)
-        recorded, counted = kernel.waits()[work.pid], switches(work.pid) - before
-    assert recorded > 400
-    check(traced, work.pid, recorded, counted)
+        recorded, switched = kernel.waits(), switches(work.pid) - before
+    assert recorded.ended > 400
+    check(traced, work.pid, recorded, switched)
 
 
 def test_put_aside_while_it_could_run(trace: Trace, workload: Start) -> None:
@@ -53,9 +54,9 @@ def test_put_aside_while_it_could_run(trace: Trace, workload: Start) -> None:
         truth = work.go()
         other.result()
         wait_until_asleep(work.pid)
-        recorded, counted = kernel.waits()[work.pid], switches(work.pid) - before
-    assert recorded > 3
-    check(traced, work.pid, recorded, counted)
+        recorded, switched = kernel.waits(), switches(work.pid) - before
+    assert recorded.ended > 3
+    check(traced, work.pid, recorded, switched)
     assert traced.totals("processes")[0]["value"] > truth["cpu_ns"] / 10  # the other took its share
 
 

@@ -158,7 +158,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 11;
+	return 12;
 }
 
 const char *er_name(void)
@@ -188,7 +188,7 @@ int er_mount(const char *type, const char *path)
 
 /* --- lifetime ------------------------------------------------------------------------------------------------------ */
 
-int er_open(er_object **out, const char *btf)
+int er_open(er_object **out, const void *program, size_t size, const char *btf)
 {
 	er_object *o = calloc(1, sizeof(*o));
 
@@ -197,7 +197,7 @@ int er_open(er_object **out, const char *btf)
 	o->epoll = o->bell = o->stats_fd = -1;
 	o->latency_ms = 50;
 	libbpf_set_print(keep_words);
-	o->skeleton = host_open(&o->object, btf);
+	o->skeleton = host_open(&o->object, program, size, btf);
 	if (!o->skeleton) {
 		int error = errno ? errno : EINVAL;
 

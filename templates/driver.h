@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 11 */
+int er_abi(void);                       /* of this interface: 12 */
 const char *er_name(void);              /* of the tracer */
 const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -14,8 +14,9 @@ size_t er_log(char *buf, size_t cap);
 int er_mount(const char *type, const char *path);                /* of a pseudo file system: tracefs */
 
 /* Lifetime: open, configure, load, attach, drain ..., detach, drain, close. close detaches and frees, at any time. */
-/* btf: a file with the types of this very kernel that the program uses, in place of all of its types; or NULL. */
-int er_open(er_object **out, const char *btf);
+/* program: the bytes of the BPF object, until close. btf: a file with the types of this very kernel that the program uses, in
+ * place of all of its types; or NULL. */
+int er_open(er_object **out, const void *program, size_t size, const char *btf);
 void er_close(er_object *o);
 
 /* Before load. */

@@ -7,8 +7,8 @@ struct bpf_object;
 extern const char host_name[];
 extern const char host_code[];
 
-/* The skeleton; NULL, with errno set, on failure. btf as in er_open. */
-void *host_open(struct bpf_object **object, const char *btf);
+/* The skeleton; NULL, with errno set, on failure. program, size and btf as in er_open. */
+void *host_open(struct bpf_object **object, const void *program, size_t size, const char *btf);
 int host_load(void *skeleton);                 /* 0 or a negative errno */
 void host_destroy(void *skeleton);
 void *host_config(void *skeleton, size_t *size); /* the config block in .rodata, NULL when there is none */

@@ -34,9 +34,13 @@ class Pieces:
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
 
+    def digest(self, *of: bytes | str) -> str:
+        """Names what the tools make of these."""
+        return digest(self._tools, *of)
+
     def take(self, name: str, *of: bytes | str) -> bool:
         """Whether the last build's ``name`` was made of the same, and is in the folder now."""
-        self.made_of[name] = made_of = digest(self._tools, *of)
+        self.made_of[name] = made_of = self.digest(*of)
         if self._last is None or self._manifest.get("made_of", {}).get(name) != made_of:
             return False
         try:

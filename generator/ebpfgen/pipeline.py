@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import budget, data, elf, freshness, identity, linked, linking, toolchain
+from .asked import asked
 from .atomic import folder_beside, put_in_place, write_beside
 from .btf import Btf
 from .check import check
@@ -19,7 +20,7 @@ from .emit.places import places_text
 from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load
-from .pieces import Pieces, digest
+from .pieces import Pieces
 from .problems import MachineError, SpecError
 from .processes import NOTHING
 from .proof import prove
@@ -76,32 +77,44 @@ def make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Ste
 
 
 def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> str:
-    """Makes all files but the manifest; returns what names the code, to the manifest and to the library. What takes a while is
-    done side by side: clang and the binding, then the types and the shared object."""
+    """Makes all files but the manifest; returns what names the library, to the manifest and to itself. What takes a while is
+    done side by side: clang and the binding, then the types, the skeleton, and looking at the object."""
     name, folder, tools, templates = emitted.name, pieces.folder, setting.tools, setting.emitter.folder
     driver_h = (templates / "driver.h").read_text(encoding="utf-8")
-    host = setting.emitter.render("host.c.j2", {"name": name, "config": emitted.manifest["config"] is not None})
-    for suffix, text in (("bpf.c", emitted.bpf_c), ("h", emitted.header), ("host.c", host)):
-        pieces.write(f"{name}.{suffix}", text)
+    pieces.write(f"{name}.bpf.c", emitted.bpf_c)
+    pieces.write(f"{name}.h", emitted.header)
     step("compile")
     taken = pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)
     with NOTHING if taken else toolchain.compile_object(tools, folder, name) as compiling:
         if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
             pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
-        driver = linking.driver_object(tools, templates, folder)
         compiling.finish()
+    step("skeleton")
     compiled = pieces.read(f"{name}.bpf.o")
-    code = digest(compiled, emitted.header, host, driver)
-    taken = pieces.take(f"{name}.btf", compiled, setting.kernel.fingerprint)
-    with NOTHING if taken else toolchain.make_core_btf(tools, folder, name, setting.kernel.btf.data) as types:
-        step("skeleton")
-        if not pieces.take(f"{name}.skel.h", compiled):
-            toolchain.make_skeleton(tools, folder, name)
-        step("link")
-        if not pieces.take(f"{name}.so", pieces.read(f"{name}.skel.h"), code):
-            linking.link_host(tools, folder, name, templates, code)
+    types = pieces.take(f"{name}.btf", asked(compiled), setting.kernel.fingerprint)
+    skeleton = pieces.take(f"{name}.skel.h", compiled)
+    with (
+        NOTHING if types else toolchain.make_core_btf(tools, folder, name, setting.kernel.btf.data) as making_types,
+        NOTHING if skeleton else toolchain.make_skeleton(tools, folder, name) as making_skeleton,
+    ):
         _look_back(emitted, pieces)
-        types.finish()
+        if skeleton_text := making_skeleton.finish():
+            pieces.write(f"{name}.skel.h", skeleton_text.decode())
+        step("link")
+        code = _link(emitted, pieces, setting)
+        making_types.finish()
+    return code
+
+
+def _link(emitted: Emitted, pieces: Pieces, setting: Setting) -> str:
+    """The shared object, unless it would be the last build's; returns what names it."""
+    name = emitted.name
+    skeleton = linking.without_bytes(pieces.read(f"{name}.skel.h").decode())
+    data = {"name": name, "config": emitted.manifest["config"] is not None}
+    code = pieces.digest(skeleton, emitted.header, repr(data))
+    pieces.write(f"{name}.host.c", setting.emitter.render("host.c.j2", {**data, "code": code}))
+    if not pieces.take(f"{name}.so", code):
+        linking.link_host(setting.tools, pieces.folder, name, setting.emitter.folder, skeleton)
     return code
 
 

@@ -53,7 +53,9 @@ class Running:
 class _Nothing:
     """What has not to be done."""
 
-    def finish(self) -> None: ...
+    def finish(self) -> bytes:
+        return b""
+
     def __enter__(self) -> _Nothing:
         return self
 

@@ -76,10 +76,9 @@ def compile_object(tools: Toolchain, folder: Path, name: str) -> Running:
           f"-ffile-prefix-map={folder}=.", f"-I{include}", "-c", f"{name}.bpf.c", "-o", f"{name}.bpf.o"], cwd=folder)  # fmt: skip
 
 
-def make_skeleton(tools: Toolchain, folder: Path, name: str) -> None:
-    """``name.bpf.o`` → ``name.skel.h``."""
-    text = run([tools.bpftool, "gen", "skeleton", f"{name}.bpf.o", "name", f"{name}_bpf"], cwd=folder)
-    (folder / f"{name}.skel.h").write_bytes(text)
+def make_skeleton(tools: Toolchain, folder: Path, name: str) -> Running:
+    """``name.bpf.o`` → the text of its skeleton, as what the tool says."""
+    return Running([tools.bpftool, "gen", "skeleton", f"{name}.bpf.o", "name", f"{name}_bpf"], folder)
 
 
 def make_core_btf(tools: Toolchain, folder: Path, name: str, types: bytes | mmap) -> Running:

@@ -17,7 +17,7 @@ from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .manifest import Manifest
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 11
+ABI = 12
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
@@ -50,12 +50,14 @@ class Driver:
         self.libbpf = self._text(self.lib.er_libbpf())
         self.cpus: int = self.check(self.lib.er_cpus(), "counting this machine's CPUs")
 
-    def open(self, btf: str | None = None) -> Object:
-        """``btf``: a file with the types of this very kernel that the program uses, in place of all of its types."""
+    def open(self, program: bytes, btf: str | None = None) -> Object:
+        """``program``: the BPF object. ``btf``: a file with the types of this very kernel that it uses, in place of all of its
+        types."""
         handle = self.ffi.new("er_object **")
         path = self.ffi.NULL if btf is None else self.ffi.new("char[]", btf.encode("utf-8", "surrogateescape"))
-        self.check(self.lib.er_open(handle, path), f"opening {self.name}")
-        return Object(self, handle[0])
+        source = self.ffi.from_buffer(program)
+        self.check(self.lib.er_open(handle, source, len(program), path), f"opening {self.name}")
+        return Object(self, handle[0], source)
 
     def records(self, manifest: Manifest, offset: int) -> Records:
         """What is known of the artefact's records, with this driver's loops; ``offset`` as in :class:`Records`."""
@@ -248,9 +250,10 @@ class Order:
 class Object:
     """The kernel programs and maps of one artefact. Ends with :meth:`close`; any other call after that is a ClosedError."""
 
-    def __init__(self, driver: Driver, handle: Any) -> None:
+    def __init__(self, driver: Driver, handle: Any, program: Any) -> None:
         self._driver = driver
         self._open_handle: Any = handle
+        self._program = program  # libbpf may look at it as long as it is open
 
     @property
     def _handle(self) -> Any:

@@ -235,14 +235,20 @@ def weighted(manifest: Manifest) -> Manifest:
 def verify(manifest: Manifest, files: tuple[str, ...]) -> None:
     """Raises ArtefactError unless each of ``files`` is there with the content that was built."""
     for name in files:
-        path = manifest.path(name)
-        try:
-            with open(path, "rb") as file:
-                digest = sha256(file.read())
-        except OSError as error:
-            raise ArtefactError(f"{path}: {error.strerror}; {REBUILD}") from None
-        if digest != manifest.files.get(name):
-            raise ArtefactError(f"{path}: not the file that was built (its sha256 differs from the manifest's); {REBUILD}")
+        verified(manifest, name)
+
+
+def verified(manifest: Manifest, name: str) -> bytes:
+    """The content of that file of the artefact. Raises ArtefactError unless it is what was built."""
+    path = manifest.path(name)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise ArtefactError(f"{path}: {error.strerror}; {REBUILD}") from None
+    if sha256(data) != manifest.files.get(name):
+        raise ArtefactError(f"{path}: not the file that was built (its sha256 differs from the manifest's); {REBUILD}")
+    return data
 
 
 def sha256(data: bytes) -> str:

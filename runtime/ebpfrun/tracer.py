@@ -132,10 +132,10 @@ class Tracer:
         self._mount_tracefs(driver)
         chooser = choose.Chooser(self.manifest, self._verifier_log)
         refusals = 0
-        btf = _types(self.manifest)
+        program, btf = manifest.verified(self.manifest, f"{self.manifest.name}.bpf.o"), _types(self.manifest)
         while True:
             choice = chooser.choose()
-            self._object = driver.open(btf)
+            self._object = driver.open(program, btf)
             self._object.wake_by(self._bell.fileno(), round(self._latency * 1000))
             refused = self._load(self._object, choice, chooser) or (self._attach(self._object) if attaches else None)
             if refused is None:
@@ -408,7 +408,7 @@ def load_driver(m: Manifest) -> Driver:
     machine = os.uname().machine
     if m.built.get("machine") != machine:
         raise ArtefactError(f"{m.folder}: built for {m.built.get('machine')}, this machine is {machine}; rebuild it here")
-    manifest.verify(m, (library, binding))
+    manifest.verify(m, (library, binding, f"{m.name}.bpf.o"))
     driver = Driver(os.path.abspath(m.path(library)), m.path(binding))
     if (driver.name, driver.code) != (m.name, m.code):
         raise ArtefactError(f"{m.path(library)}: not of the same build as the manifest; {manifest.REBUILD}")

@@ -23,8 +23,9 @@ probes:
     where: args.option > $least
     do: [{count: calls}]
 """
-BPF = ["clang-19 -target", "bpftool gen min_core_btf", "bpftool gen skeleton"]
-LINK = ["as .data.s", "ld -shared"]
+CODE = ["clang-19 -target", "bpftool gen skeleton"]
+TYPES = ["clang-19 -target", "bpftool gen min_core_btf", "bpftool gen skeleton"]
+LINK = ["ld -shared"]
 
 
 class Build:
@@ -68,7 +69,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
 
 
 def test_the_first_build_makes_everything(build: Build) -> None:
-    assert build(SPEC, anew=True) == [*BPF, *LINK]  # the driver and the skeleton's code are those of the build before
+    assert build(SPEC, anew=True) == [*TYPES, *LINK]  # the driver and the skeleton's code are those of the build before
 
 
 @pytest.mark.parametrize(
@@ -83,20 +84,31 @@ def test_the_first_build_makes_everything(build: Build) -> None:
 def test_what_does_not_change_the_c_compiles_nothing(build: Build, text: str) -> None:
     before, digest = build.files, build.manifest["spec"]["sha256"]
     moved = text.startswith("#")  # the C says at which line of the spec a program is
-    assert build(text) == ([*BPF, *LINK] if moved else [])
+    assert build(text) == (CODE if moved else [])
     assert build.manifest["spec"]["sha256"] != digest
     changed = {name for name, data in build.files.items() if before[name] != data}
     assert moved or changed == {"manifest.json"}
 
 
-def test_a_program_that_changed_is_compiled_and_linked(build: Build) -> None:
-    assert build(SPEC.replace("> $least", ">= $least")) == [*BPF, *LINK]
+def test_a_program_that_changed_is_compiled(build: Build) -> None:
+    before = build.files
+    assert build(SPEC.replace("> $least", ">= $least")) == CODE
+    assert {name for name in ("mine.so", "mine.btf", "mine.host.c", "mine_cffi.py") if build.files[name] != before[name]} == set()
+    files = build.files
+    assert build(SPEC.replace("> $least", ">= $least"), anew=True) == [*TYPES, *LINK]
+    assert build.files == files
+
+
+def test_a_program_that_reads_more_asks_for_more_types(build: Build) -> None:
+    before = build.files
+    assert build(SPEC.replace("> $least", "> $least and curtask.tgid > 1")) == TYPES
+    assert build.files["mine.btf"] != before["mine.btf"]
 
 
 def test_a_new_map_changes_the_skeleton(build: Build) -> None:
     text = SPEC.replace("probes:", "  more: {kind: gauge, unit: calls, help: the last option}\nprobes:")
     text = text.replace("do: [{count: calls}]", "do: [{count: calls}, {set: more, to: (i64)args.option}]")
-    assert build(text) == [*BPF, "clang-19 -O1", *LINK]
+    assert build(text) == [*TYPES, "clang-19 -O1", *LINK]
 
 
 @pytest.mark.parametrize("file", ["mine.bpf.o", "mine.skel.h", "mine.so", "mine_cffi.py", "mine.btf"])

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
 ONCE = ("--quiet", "-c", "true")
 FILES = [*freshness.artefact_files("call"), "manifest.json"]
-USED = ("call.so", "call_cffi.py", "manifest.json")
+USED = ("call.so", "call_cffi.py", "call.bpf.o", "manifest.json")
 
 
 def truncate(path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_manifest_that_speaks_of_something_else(change: str, home: Path) -> No
 def test_the_library_of_another_artefact(home: Path) -> None:
     """Each file is whole, but they were not built together."""
     other = home / "other"
-    build(spec(other, summary="Another."), out=other / "build")
+    build(spec(other, probe="others"), out=other / "build")
     for file in ("call.so", "call_cffi.py"):
         shutil.copy(other / "build/call" / file, home / "build/call" / file)
     one_message(run(EBPFRUN, "build/call", *ONCE, cwd=home), MACHINE, "build/call/call.so: not the file that was built")

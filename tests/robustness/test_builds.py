@@ -298,11 +298,11 @@ def test_a_full_disk_keeps_the_artefact(home: Path) -> None:
     assert not rubbish(home / "build")
 
 
-def test_a_full_disk_of_the_cache_is_no_matter_or_is_named(home: Path) -> None:
+def test_a_full_disk_of_the_cache_is_no_matter(home: Path) -> None:
     line = f"mount -t tmpfs -o size=4k tmpfs full; XDG_CACHE_HOME=$PWD/full {EBPFGEN} build specs --out out --quiet"
     (home / "full").mkdir()
     done = run("unshare", "--mount", "--propagation", "private", "bash", "-c", line, cwd=home)
-    assert done == Done(0, "", "") or one_message(done, MACHINE, "full/ebpfgen: No space left on device")
+    assert done == Done(0, "", "")
 
 
 @pytest.mark.parametrize("cache", ["/proc/nowhere", "relative"])

@@ -18,6 +18,7 @@ from ebpfgen.emit.binding import binding
 ROOT = Path(__file__).parents[2]
 HANDMADE = Path(__file__).parent / "handmade"
 TEMPLATES = ROOT / "templates"
+FILES = ("getppid.so", "getppid_cffi.py", "getppid.bpf.o")
 CLANG = shutil.which("clang-19") or shutil.which("clang") or "clang"
 RECORDS = """
 struct getppid_event { unsigned int id; unsigned int marks; unsigned long long time; unsigned int pid; unsigned int number; };
@@ -48,7 +49,7 @@ def run(*command: str, cwd: Path | None = None) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with getppid.so and getppid_cffi.py, as the generator would leave them."""
+    """The folder with the files of FILES, as the generator would leave them."""
     folder = tmp_path_factory.mktemp("handmade")
     shutil.copy(HANDMADE / "getppid.h", folder)
     include = f"-I/usr/include/{_triplet()}"
@@ -61,12 +62,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "getppid.skel.h").write_bytes(skeleton.stdout)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((TEMPLATES / "host.c.j2").read_text())
-    (folder / "getppid.host.c").write_text(template.render(name="getppid", config=True))
-    (folder / "code.c").write_text('__attribute__((visibility("hidden"))) const char host_code[] = "handmade";')
+    (folder / "getppid.host.c").write_text(template.render(name="getppid", config=True, code="handmade"))
     flags = ("-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden", f"-I{TEMPLATES}", "-I.")
     run(CLANG, *flags, "-Wno-unused-parameter", "-c", "getppid.host.c", "-o", "host.o", cwd=folder)
     run(CLANG, *flags, "-r", "-nostdlib", *map(str, TEMPLATES.glob("*.c")), "-o", "driver.o", cwd=folder)
-    run(CLANG, "-shared", "-o", "getppid.so", "host.o", "driver.o", "code.c", "-lbpf", cwd=folder)
+    run(CLANG, "-shared", "-o", "getppid.so", "host.o", "driver.o", "-lbpf", cwd=folder)
     (folder / "getppid_cffi.py").write_text(binding((TEMPLATES / "driver.h").read_text(), RECORDS, "getppid_cffi"))
     return folder
 
@@ -82,7 +82,7 @@ def artefact(built: Path, tmp_path: Path) -> Callable[..., Path]:
     def make(*plans: dict[str, Any], **changes: Any) -> Path:
         folder = tmp_path / "getppid"
         folder.mkdir(exist_ok=True)
-        for file in ("getppid.so", "getppid_cffi.py"):
+        for file in FILES:
             shutil.copy(built / file, folder)
         manifest = {
             **base(folder),
@@ -105,7 +105,7 @@ def base(folder: Path) -> dict[str, Any]:
         "schema": 1, "name": "getppid", "summary": "Calls of getppid.", "description": "",
         "spec": {"file": "getppid.yaml", "sha256": hashlib.sha256(b"spec").hexdigest()}, "code": "handmade",
         "built": {"ebpfgen": "0.1.0", "kernel": "6.1", "machine": _machine(), "clang": "19", "bpftool": "7.1.0"},
-        "files": {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in ("getppid.so", "getppid_cffi.py")},
+        "files": {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in FILES},
         "ring": 65536,
         "config": {"size": 64, "fields": [{"name": n, "type": t, "offset": o, "size": s} for n, t, o, s in slots]},
         "filters": ["pid", "tid", "uid", "cgroup"],

@@ -21,7 +21,8 @@ ABSENT = re.compile(r"failed to find kernel BTF type ID of '(\w+)'")
 
 def load(found: Manifest, programs: list[Program]) -> str | None:
     """The name of the tracepoint that this kernel does not have and that a program needs; None when all are loaded."""
-    with Driver(found.path(f"{found.name}.so"), found.path(f"{found.name}_cffi.py")).open() as held:
+    object = manifest.verified(found, f"{found.name}.bpf.o")
+    with Driver(found.path(f"{found.name}.so"), found.path(f"{found.name}_cffi.py")).open(object) as held:
         for program in programs:
             held.autoload(program.name)
         try:

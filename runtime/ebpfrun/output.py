@@ -144,9 +144,11 @@ class Output:
 
     def finish_replay(self, end: End | None) -> None:
         """The same, with the recorded end of the run in place of a tracer: None where that is missing."""
-        self.close()
         name, events = self._records.manifest.name, self._records.manifest.events
         self._beyond.update({event.id: end.beyond.get(event.name, 0) for event in events} if end else {})
+        if end and any(delivery.wants_account for delivery in self._deliveries):
+            self.readings([], self._account(end.counts))
+        self.close()
         if not self._quiet and end:
             self._say(*summary(name, end.seconds, self._account(end.counts), replayed=True))
         elif not self._quiet:

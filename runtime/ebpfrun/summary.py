@@ -17,6 +17,8 @@ def summary(name: str, seconds: float, account: Account, replayed: bool = False)
     lines = [f"{name}: ran for {duration(round(seconds * 1e9))}"]
     for event in account.events:
         lines += [f"  {line}" for line in _event(event, replayed)]
+    if any(event.ring_full for event in account.events):
+        lines.append("    (a larger ring (--ring, or `ring` in the spec), a narrower filter or a faster sink would keep them)")
     return lines + [f"  {line}" for line in _others(account)]
 
 
@@ -28,8 +30,6 @@ def _event(event: EventAccount, replayed: bool) -> Iterator[str]:
         yield f"{event.event}: {event.produced} produced"
         for sink in event.sinks:
             yield from _balance(event, sink, "  ", f"{sink.sink}: ", replayed)
-    if event.ring_full:
-        yield "  (a larger `ring` in the spec, a narrower filter or a faster sink would keep them)"
 
 
 def _balance(event: EventAccount, sink: SinkAccount, lead: str, label: str, replayed: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ import zstandard
 from ebpfrun.errors import UsageError
 from ebpfrun.sinks import Sink, SinkError, open_sink
 from ebpfrun.sinks.conformance import batch, context, names
-from ebpfrun.sinks.files import Rotation, rotation
+from ebpfrun.sinks.files import Files, Rotation, rotation
 
 READERS: dict[str, Callable[[bytes], bytes]] = {
     ".jsonl": bytes,
@@ -85,6 +85,21 @@ def test_compression(compress: str, suffix: str, tmp_path: Path) -> None:
     assert path.name == f"out.jsonl{suffix}"
     assert read(path) == many
     assert path.stat().st_size < 40_000
+
+
+@pytest.mark.parametrize("compress", ["gzip", "zstd"])
+def test_what_is_written_at_once_is_packed_at_once(compress: str, tmp_path: Path) -> None:
+    """In however many pieces it comes: a replay without the artefact's C gives line by line."""
+    lines = [b'{"name": "%d"}\n' % i for i in range(2000)]
+    wholes = []
+    for number, pieces in enumerate([lines, [b"".join(lines)]]):
+        files = Files("jsonl", str(tmp_path / f"{number}.jsonl"), Rotation(), compress)
+        files.write(pieces)
+        files.close()
+        (path,) = tmp_path.glob(f"{number}.*")
+        wholes.append(path.read_bytes())
+    assert wholes[0] == wholes[1]
+    assert len(wholes[0]) < 10_000
 
 
 def test_zstd_names_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,8 +45,8 @@ def test_events_arrive_decoded_and_the_account_balances() -> None:
     assert lines[0].startswith("demo: ran for ")
     assert lines[1:] == [
         "  open: 5 produced = 2 delivered + 3 lost in the full ring buffer",
-        "    (a larger `ring` in the spec, a narrower filter or a faster sink would keep them)",
         "  exec: 1 produced = 1 delivered",
+        "    (a larger ring (--ring, or `ring` in the spec), a narrower filter or a faster sink would keep them)",
         "  open.path: 1 cut, because longer than the field",
     ]
 

@@ -52,6 +52,15 @@ def test_it_is_found(words: str, said: str, installed: Path) -> None:
     assert said in python(installed, "-c", code).stdout
 
 
+def test_a_run_writes_to_it(installed: Path) -> None:
+    """A recorded one, which nobody needs root for."""
+    recording = Path(__file__).parents[1] / "recording" / "fixtures" / "opensnoop.rec"
+    command = "from ebpfrun import cli; import sys; sys.exit(cli.main(sys.argv[1:]))"
+    done = python(installed, "-c", command, "--replay", str(recording), "--sink", "tally:tallied,title=in all,flush=1h")
+    assert (done.returncode, "open: 14 produced = 14 delivered" in done.stderr) == (0, True), done.stderr
+    assert (installed / "tallied").read_text().splitlines()[-1] == "in all {'open': 14}"
+
+
 def test_without_it_there_is_no_such_sink() -> None:
     from ebpfrun.errors import UsageError
     from ebpfrun.sinks import open_sink

@@ -55,9 +55,12 @@ def rotation(text: str) -> Rotation:
 
 
 class Compressor(Protocol):
-    """One stream. ``taken`` says what follows can't be taken back any more; ``back`` takes back what came since."""
+    """One stream. ``pause`` is called when what was written shall be readable as it is; ``taken`` says that it can't be taken back
+    any more; ``back`` takes back what came since."""
 
     def compress(self, data: Any) -> bytes: ...
+
+    def pause(self) -> bytes: ...
 
     def finish(self) -> bytes: ...
 
@@ -78,6 +81,9 @@ class Gzip:
     def compress(self, data: Any) -> bytes:
         return self._now.compress(data)
 
+    def pause(self) -> bytes:
+        return b""  # readers take what there is of it
+
     def finish(self) -> bytes:
         return self._now.flush()
 
@@ -89,13 +95,22 @@ class Gzip:
 
 
 class Zstd:
-    """Each piece is a frame: readers take frames one behind the other as one stream, and none depends on another."""
+    """What is written at once is a frame: readers take frames one behind the other as one stream, and none depends on another."""
 
     def __init__(self) -> None:
-        self._compress = _zstd()
+        self._new = _zstd()
+        self._frame: Any = None
 
     def compress(self, data: Any) -> bytes:
-        return self._compress(data)
+        if self._frame is None:
+            self._frame = self._new()
+        packed: bytes = self._frame.compress(data)
+        return packed
+
+    def pause(self) -> bytes:
+        frame, self._frame = self._frame, None
+        packed: bytes = frame.flush() if frame is not None else b""
+        return packed
 
     def finish(self) -> bytes:
         return b""
@@ -104,22 +119,22 @@ class Zstd:
         pass
 
     def back(self) -> None:
-        pass
+        self._frame = None
 
 
-def _zstd() -> Callable[[Any], bytes]:
+def _zstd() -> Callable[[], Any]:
+    """What begins a frame."""
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14 has it
 
-        return lambda data: zstd.compress(bytes(data), 3)  # type: ignore[no-any-return,unused-ignore]
+        return lambda: zstd.ZstdCompressor(level=3)
     except ImportError:
         pass
     try:
         import zstandard
     except ImportError:
         raise MachineError("compress=zstd needs a package: pip install 'ebpfgen[zstd]' (gzip needs none)") from None
-    made = zstandard.ZstdCompressor(level=3)
-    return lambda data: bytes(made.compress(data))
+    return zstandard.ZstdCompressor(level=3).compressobj
 
 
 COMPRESSORS: dict[str, Callable[[], Compressor]] = {"gzip": Gzip, "zstd": Zstd}
@@ -245,6 +260,8 @@ class Files:
                 if self._empty:
                     self._empty, self._begun = False, time.monotonic()
                 self._write_all(self._file, piece if self._packed is None else self._packed.compress(piece))
+            if self._packed is not None:
+                self._write_all(self._file, self._packed.pause())
         except OSError as error:
             os.ftruncate(self._file.fd, before)
             self._size = before

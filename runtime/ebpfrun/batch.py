@@ -19,6 +19,11 @@ from .errors import ClosedError, UsageError
 from .manifest import Event, Slot
 
 if TYPE_CHECKING:
+    import numpy
+    import pandas
+    import polars
+    import pyarrow
+
     from .account import Account
     from .metrics import Reading
     from .pages import Lease
@@ -122,24 +127,26 @@ class Batch:
         """The event's fields as numpy arrays."""
         return Columns(self, self._event(event))
 
-    def to_arrow(self, event: str) -> Any:
+    def to_arrow(self, event: str) -> pyarrow.Table:
         """The events of one type as a pyarrow.Table, typed as docs/sinks.md says. It has memory of its own."""
         from . import arrow
 
         return arrow.library().Table.from_batches([arrow.record_batch(self, self._event(event))])
 
-    def to_pandas(self, event: str) -> Any:
+    def to_pandas(self, event: str) -> pandas.DataFrame:
         """The same as a pandas.DataFrame."""
         extras.need("pandas", "pandas", "data frames of pandas")
         return self.to_arrow(event).to_pandas()
 
-    def to_polars(self, event: str) -> Any:
+    def to_polars(self, event: str) -> polars.DataFrame:
         """The same as a polars.DataFrame."""
-        return extras.need("polars", "polars", "data frames of polars").from_arrow(self.to_arrow(event))
+        frame: polars.DataFrame = extras.need("polars", "polars", "data frames of polars").from_arrow(self.to_arrow(event))
+        return frame
 
-    def marks(self, event: str) -> Any:
+    def marks(self, event: str) -> numpy.ndarray[Any, Any]:
         """The events' marks as an array: ``1 << 2k`` truncated, ``2 << 2k`` unreadable, k being the field's mark."""
-        return self._array(self._event(event), _MARKS)
+        found: numpy.ndarray[Any, Any] = self._array(self._event(event), _MARKS)
+        return found
 
     def strided(self, event: str) -> tuple[Any, int, int]:
         """Memory in which the event's records lie at equal distances, where the first begins, and the distance."""
@@ -227,7 +234,7 @@ class Batch:
         return gathered[event.id], 0, event.size
 
 
-class Columns(Mapping[str, Any]):
+class Columns(Mapping[str, "numpy.ndarray[Any, Any]"]):
     """A batch's events of one type as numpy arrays by field, each made when it is asked for.
 
     Numbers look into the batch's own memory where all its records are alike and whole, else into one that a loop in C gathered.
@@ -240,8 +247,9 @@ class Columns(Mapping[str, Any]):
         self._event = event
         self._slots = {slot.name: slot for slot in event.fields}
 
-    def __getitem__(self, field: str) -> Any:
-        return self._batch._array(self._event, self._slots[field])
+    def __getitem__(self, field: str) -> numpy.ndarray[Any, Any]:
+        array: numpy.ndarray[Any, Any] = self._batch._array(self._event, self._slots[field])
+        return array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._slots)

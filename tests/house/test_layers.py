@@ -19,10 +19,18 @@ RUNTIME = ROOT / "runtime" / "ebpfrun"
 HEAVY = {"jinja2", "jsonschema", "yaml", "lark", "numpy", "cffi", "pycparser"}
 
 
+class Executed(ast.NodeTransformer):
+    """Leaves out ``if TYPE_CHECKING``."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        return node.orelse if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def imports(folder: Path) -> Iterator[tuple[str, str]]:
-    """Module (path in the package) and top-level name of each package that it imports, anywhere in its text."""
+    """Module (path in the package) and top-level name of each package that it imports, anywhere in its text but for what only a
+    checker of types reads."""
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(Executed().visit(ast.parse(path.read_text(encoding="utf-8")))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 names = [node.module]

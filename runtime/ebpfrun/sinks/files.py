@@ -55,8 +55,8 @@ def rotation(text: str) -> Rotation:
 
 
 class Compressor(Protocol):
-    """One stream. ``pause`` is called when what was written shall be readable as it is; ``taken`` says that it can't be taken back
-    any more; ``back`` takes back what came since."""
+    """One stream. ``pause``: what was given until now shall be readable as it is; ``taken``: it can't be taken back any more;
+    ``back`` takes back what came since."""
 
     def compress(self, data: Any) -> bytes: ...
 

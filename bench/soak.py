@@ -26,12 +26,14 @@ WARM_UP = 0.2  # of the run: memory is compared from then on
 
 @dataclass(slots=True)
 class Soak:
-    """What a run was found to be. ``rss``: MB at each look; ``files``: events in finished files, by sink."""
+    """What a run was found to be. ``waited``: seconds in which the thread that drains wanted a CPU and had none: longer than the
+    ring lasts at a time, and it overflows, whatever the tracer does; ``rss``: MB at each look; ``files``: events in finished files, by sink."""
 
     calls: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
     said: str = ""
+    waited: float = 0.0
     rss: list[float] = field(default_factory=list)
     files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROTATE, 0))
     number: int = 0
@@ -100,6 +102,7 @@ def _look_until_done(work: Workload, pid: int, out: Path, found: Soak) -> None:
         if resident is None:
             raise SystemExit("the tracer has ended")
         found.rss.append(int(resident[1]) / 1024)
+        found.waited = int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
         _count_finished(out, found)
 
 
@@ -124,4 +127,5 @@ def soak(folder: Path, seconds: int, rate: int) -> Iterator[Row]:
     yield Row("  by fifths of the run, medians: " + " ".join(f"{median(part):.0f}" for part in fifths if part), "", "", "", "")
     yield Row("soak: RSS, largest", f"{max(found.rss):.1f} MB", "", "", "")
     yield Row("soak: CPU of the tracer, of one core", f"{100 * found.cpu / found.seconds:.1f} %", "", "", "")
+    yield Row("soak: its drain was kept waiting for a CPU, of the time", f"{100 * found.waited / found.seconds:.1f} %", "", "", "")
     yield Row("soak: finished files, each whole", str(found.number), "", "", "")

@@ -112,6 +112,7 @@ class Delivery:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._writing: Batch | None = None
+        self._stored: dict[int, int] = {}
         self._given_up = False
         self._open = True
         self._stepped = time.monotonic()
@@ -225,8 +226,10 @@ class Delivery:
         finally:
             with self._lock:
                 self._writing = None
+                stored, self._stored = Counter(batch.counts if taken else self._stored), {}
                 if not self._given_up:
-                    (self.fate.taken if taken else self.fate.failed).update(batch.counts)
+                    self.fate.taken.update(stored)
+                    self.fate.failed.update(Counter(batch.counts) - stored)
                     self.readings_lost += 0 if taken else len(batch.readings)
             batch.release()
         if taken and self._unflushed is None:
@@ -267,6 +270,7 @@ class Delivery:
 
     def _fail(self, error: SinkError) -> None:
         self.failed = self.failed or error
+        self._stored = error.stored
         self._unflushed = None
         self._close()
         self._changed()

@@ -162,8 +162,13 @@ class Records:
         """A batch over ``data`` (anything with the buffer protocol, whole records only), which it borrows until its release."""
         return self.lent(Loan(memoryview(data).cast("B")), readings)
 
+    def counted(self, data: Any, counts: dict[int, int]) -> Batch:
+        """The same of batches that were put together, whose events need not be counted again."""
+        view = memoryview(data)
+        return Batch(self, Loan(view), len(view), counts)
+
     def lent(self, loan: Loan, readings: Sequence[Reading] = ()) -> Batch:
-        """The same over borrowed memory, whose end the batch tells."""
+        """The same as :meth:`batch` over borrowed memory, whose end the batch tells."""
         counts, length = self.loops.scan(loan.view, LIMITLESS)
         return Batch(self, loan, length, counts, readings)
 

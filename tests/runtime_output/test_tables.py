@@ -21,13 +21,14 @@ from hypothesis import given
 from ebpfrun import door
 from ebpfrun.account import Account, EventAccount, SinkAccount
 from ebpfrun.decode import word
+from ebpfrun.delivery import Delivery, Settings
 from ebpfrun.errors import MachineError, UsageError
 from ebpfrun.manifest import Event, Manifest
 from ebpfrun.metrics import Metrics
 from ebpfrun.names import Names
 from ebpfrun.records import Records
 from ebpfrun.render import plain
-from ebpfrun.sinks import Context, Sink, SinkError, open_sink
+from ebpfrun.sinks import Context, Sink, SinkError, gather, open_sink
 from ebpfrun.sinks.conformance import batch, context, names
 from ebpfrun.sinks.sqlite import _Rows
 from properties import examples
@@ -144,6 +145,67 @@ def test_csv_takes_a_batch_once_though_one_file_failed(tmp_path: Path, monkeypat
     sink.write(both)
     sink.close()
     assert [len((tmp_path / f"{name}.csv").read_text().splitlines()) for name in ("open", "exec")] == [3, 2]
+
+
+@pytest.mark.parametrize("sink", ["csv", "parquet", "arrow", "duckdb"])
+def test_what_one_of_several_files_has_is_not_lost(sink: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second event's table fails for good, the first has its part: what is counted is what can be read."""
+    monkeypatch.setattr(gather, "ROWS", 2)
+    target = f"duckdb:{tmp_path}/out.duckdb" if sink == "duckdb" else f"{sink}:{tmp_path}/"
+    broken = opened(target)
+    _break_exec(broken, monkeypatch)
+    delivery = Delivery(broken, sink, Settings(retry=0), lambda _: None, lambda: None)
+    with Records(BOTH, OFFSET).batch(2 * open_record() + 3 * exec_record()) as both:
+        delivery.put(both)
+    delivery.end()
+    delivery.join()
+    events = {event.name: event.id for event in BOTH.events}
+    assert {name: delivery.fate.taken[id] for name, id in events.items()} == {"open": 2, "exec": 0}
+    assert {name: delivery.fate.failed[id] for name, id in events.items()} == {"open": 0, "exec": 3}
+    assert _opens_in(sink, tmp_path) == 2
+
+
+def _break_exec(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (exec_id,) = (event.id for event in BOTH.events if event.name == "exec")
+
+    def full(table: Any, id: int = exec_id) -> None:
+        raise SinkError("it", "there", OSError(28, "full"), {id: table.num_rows})
+
+    def full_stream(table: Any) -> None:
+        raise SinkError("it", "there", OSError(28, "full"))
+
+    match type(sink).__name__:
+        case "Csv":
+            monkeypatch.setattr(sink._events[exec_id]._out, "write", _full)
+        case "Parquet":
+            monkeypatch.setattr(sink._files["exec"], "write", full)
+        case "Arrow":
+            monkeypatch.setattr(sink._streams["exec"], "write", full_stream)
+        case "DuckDb":
+            sink._db.execute('drop table "exec"')
+
+
+def _opens_in(sink: str, folder: Path) -> int:
+    match sink:
+        case "csv":
+            return len((folder / "open.csv").read_text().splitlines()) - 1
+        case "parquet":
+            return int(pq.read_metadata(folder / "open.parquet").num_rows)
+        case "arrow":
+            with pa.ipc.open_stream((folder / "open.arrow").read_bytes()) as reader:
+                return int(reader.read_all().num_rows)
+        case _:
+            return len(duckdb_rows(folder / "out.duckdb", 'select 1 from "open"'))
+
+
+def test_batches_that_were_put_together_are_not_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = Records(BOTH, OFFSET)
+    batches = [records.batch(2 * open_record() + exec_record()) for _ in range(3)]
+    monkeypatch.setattr(records.loops, "scan", None)
+    together = gather.Gather(BOTH)
+    for each in batches:
+        assert not list(together.add(each))
+    assert {event.name: table.num_rows for event, table in together.rest()} == {"open": 6, "exec": 3}
 
 
 def _full(pieces: Any) -> None:

@@ -1,7 +1,7 @@
 """What every sink has in common: the three methods, the stream it writes to, how it fails.
 
 A sink receives batches in order, in one thread of its own, and writes them in whole. It raises :class:`SinkError` when its target
-fails and nothing else, and then has taken nothing of that batch: it may be given it again. What becomes of the rows otherwise
+fails and nothing else, and then has taken nothing of that batch, or knows what: it may be given it again. What becomes of the rows otherwise
 (they are counted as lost) is :mod:`ebpfrun.delivery`'s work, never the sink's.
 """
 
@@ -64,7 +64,8 @@ class Context(NamedTuple):
 class SinkError(MachineError):
     """A target can't be opened or written. ``reader_gone``: the other end of a pipe was closed, which is no fault and ends a run
     quietly. ``may_pass``: trying again later may help. ``lost``: how many events (by id) the target does not have although
-    ``write`` took them; those of a ``write`` that raises are not among them."""
+    ``write`` took them; those of a ``write`` that raises are not among them. ``stored``: how many of these it has all the same,
+    where a sink has several files and some have their part; they count where the batch is not tried again."""
 
     def __init__(self, sink: str, target: str, error: OSError, lost: Mapping[int, int] | None = None) -> None:
         self.sink = sink
@@ -72,6 +73,7 @@ class SinkError(MachineError):
         self.reader_gone = error.errno == errno.EPIPE
         self.may_pass = error.errno in _MAY_PASS
         self.lost = dict(lost or {})
+        self.stored: dict[int, int] = {}
         where = "standard output" if target == STDOUT else target
         super().__init__(f"sink {sink}: {where}: {error.strerror or error}")
 

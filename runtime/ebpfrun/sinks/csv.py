@@ -56,7 +56,11 @@ class Csv:
             self._half, self._done = batch, set()
         for id, writer in self._events.items():
             if batch.counts.get(id) and id not in self._done:
-                writer.write(batch)
+                try:
+                    writer.write(batch)
+                except SinkError as error:
+                    error.stored = {done: batch.counts[done] for done in self._done}
+                    raise
                 self._done.add(id)
         self._half = None
         if self._losses is not None and batch.account is not None:

@@ -29,7 +29,7 @@ class Gather:
         self._records: Records | None = None
         self._waiting = bytearray()  # used again and again: to ask the kernel for memory costs more than to copy
         self._bytes = 0
-        self._rows = 0
+        self._counts: Counter[int] = Counter()
         self._tables: dict[str, list[Any]] = {event.name: [] for event in manifest.events}
         self.held: Counter[int] = Counter()
         """Rows by event id that were taken and not given yet."""
@@ -39,9 +39,9 @@ class Gather:
         if len(batch):
             self._records = batch.records
             self._keep(batch.data)
-            self._rows += len(batch)
+            self._counts.update(batch.counts)
             self.held.update(batch.counts)
-        if self._rows >= ROWS or self._bytes >= _BYTES:
+        if self._counts.total() >= ROWS or self._bytes >= _BYTES:
             self._convert()
             for event in self._events:
                 while self.held[event.id] >= ROWS:
@@ -55,12 +55,15 @@ class Gather:
                 yield event, self._take(event, self.held[event.id])
 
     def lose(self, error: SinkError, of: Batch | None, table: dict[int, int]) -> SinkError:
-        """After a failure: what waits here and was to be written (``table``) is lost, all but the batch that was not taken."""
+        """After a failure: what waits here and was to be written (``table``) is lost, all but the batch that was not taken. Where
+        less is than that batch holds, the rest of it is in tables that were written before, all of it being younger."""
         lost = self.held + Counter(table) + Counter(error.lost)
         if of is not None:
             lost.subtract(of.counts)
         error.lost = {id: count for id, count in lost.items() if count > 0}
-        self._bytes = self._rows = 0
+        error.stored = {id: -count for id, count in lost.items() if count < 0}
+        self._bytes = 0
+        self._counts.clear()
         self.held.clear()
         for tables in self._tables.values():
             tables.clear()
@@ -74,11 +77,11 @@ class Gather:
         self._bytes = end
 
     def _convert(self) -> None:
-        length = self._bytes
-        self._bytes = self._rows = 0
+        length, counts = self._bytes, self._counts
+        self._bytes, self._counts = 0, Counter()
         if not length or self._records is None:
             return
-        with self._records.batch(memoryview(self._waiting)[:length]) as batch:
+        with self._records.counted(memoryview(self._waiting)[:length], counts) as batch:
             for event in self._events:
                 if batch.counts.get(event.id):
                     self._tables[event.name].append(arrow.record_batch(batch, event))

@@ -27,7 +27,8 @@ WARM_UP = 0.2  # of the run: memory is compared from then on
 @dataclass(slots=True)
 class Soak:
     """What a run was found to be. ``waited``: seconds in which the thread that drains wanted a CPU and had none: longer than the
-    ring lasts at a time, and it overflows, whatever the tracer does; ``rss``: MB at each look; ``files``: events in finished files, by sink."""
+    ring lasts at a time, and it overflows, whatever the tracer does; ``rss``: MB at each look; ``files``: events in finished
+    files, by sink."""
 
     calls: int = 0
     seconds: float = 0.0
@@ -127,5 +128,5 @@ def soak(folder: Path, seconds: int, rate: int) -> Iterator[Row]:
     yield Row("  by fifths of the run, medians: " + " ".join(f"{median(part):.0f}" for part in fifths if part), "", "", "", "")
     yield Row("soak: RSS, largest", f"{max(found.rss):.1f} MB", "", "", "")
     yield Row("soak: CPU of the tracer, of one core", f"{100 * found.cpu / found.seconds:.1f} %", "", "", "")
-    yield Row("soak: its drain was kept waiting for a CPU, of the time", f"{100 * found.waited / found.seconds:.1f} %", "", "", "")
+    yield Row("soak: its drain waited for a CPU, of the time", f"{100 * found.waited / found.seconds:.1f} %", "", "", "")
     yield Row("soak: finished files, each whole", str(found.number), "", "", "")

@@ -1,8 +1,8 @@
 """What every sink has in common: the three methods, the stream it writes to, how it fails.
 
 A sink receives batches in order, in one thread of its own, and writes them in whole. It raises :class:`SinkError` when its target
-fails and nothing else, and then has taken nothing of that batch, or knows what: it may be given it again. What becomes of the rows otherwise
-(they are counted as lost) is :mod:`ebpfrun.delivery`'s work, never the sink's.
+fails and nothing else, and then has taken nothing of that batch, or knows what: it may be given it again. What becomes of the
+rows otherwise (they are counted as lost) is :mod:`ebpfrun.delivery`'s work, never the sink's.
 """
 
 from __future__ import annotations

@@ -6,26 +6,18 @@ types or names: that is :mod:`ebpfgen.typer`.
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import functools
-import hashlib
-import io
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .atomic import write_beside
-from .cache import cache_folder
+from . import grammar
 from .characters import quote
+from .grammar import Tree
 from .model import Text
 from .problems import Problem
 from .records import record
-
-if TYPE_CHECKING:
-    import lark
 
 DEEPEST = 100
 """Levels that an expression may have, each operator one; more is a mistake, and recursion has limits."""
@@ -152,33 +144,18 @@ _UNARY = {"op_neg": "-", "op_not": "~", "logical_not": "!", "deref": "*"}
 
 
 @functools.cache
-def _parser() -> lark.Lark:
-    """The parser; its tables take 0.1 s to make, so they are kept."""
-    import lark
+def _grammar() -> str:
+    return (Path(__file__).parent / "expr.lark").read_text()
 
-    grammar = (Path(__file__).parent / "expr.lark").read_bytes()
-    kept = (
-        cache_folder()
-        / f"expr-{hashlib.sha256(grammar + lark.__version__.encode() + sys.version.encode()).hexdigest()[:16]}.lark"
-    )
-    try:
-        return lark.Lark.load(io.BytesIO(kept.read_bytes()))
-    except Exception:  # not kept yet, or altered: pickles fail in any way they like
-        parser = lark.Lark(
-            grammar.decode(), parser="lalr", lexer="contextual", propagate_positions=True, maybe_placeholders=False
-        )
-    tables = io.BytesIO()
-    parser.save(tables)
-    with contextlib.suppress(OSError):
-        write_beside(kept, tables.getvalue())
-    return parser
+
+@functools.cache
+def _parser() -> grammar.Parser:
+    return grammar.parser(_grammar())
 
 
 @functools.lru_cache(maxsize=4096)  # each attach point of a probe types the same expressions again
 def parse(text: Text) -> Node:
     """The tree of ``text``; raises :class:`ExpressionError` (one :class:`Problem`) where it is no expression."""
-    import lark
-
     source = text.text
     if not source.strip():
         raise ExpressionError(text.at.problem("an expression is expected here, this is empty"))
@@ -189,8 +166,8 @@ def parse(text: Text) -> Node:
         return _node(tree)
     except _Bad as bad:
         raise ExpressionError(text.sub(bad.pos).problem(bad.message)) from None
-    except lark.UnexpectedInput as e:
-        at, message, hint = _mistake(source, e)
+    except grammar.RefusedError:
+        at, message, hint = _mistake(source)
         raise ExpressionError(text.sub(at).problem(message, hint=hint)) from None
 
 
@@ -200,12 +177,12 @@ class ExpressionError(Exception):
         self.problem = problem
 
 
-def _levels(tree: Any) -> int:
+def _levels(tree: Tree) -> int:
     """How many trees stand one in another."""
     levels, inner = 0, [tree]
     while inner:
         levels += 1
-        inner = [kid for one in inner for kid in one.children if hasattr(kid, "children")]
+        inner = [kid for one in inner for kid in one.children if isinstance(kid, Tree)]
     return levels
 
 
@@ -222,10 +199,19 @@ _ADVICE = (  # what stands before the place, what stands there, what to do
 )
 
 
-def _mistake(source: str, error: lark.UnexpectedInput) -> tuple[int, str, str]:
-    """Where, what and perhaps what to do about it."""
+@functools.cache
+def _lark() -> Any:
+    return grammar.lark_parser(_grammar())
+
+
+def _mistake(source: str) -> tuple[int, str, str]:
+    """Where, what and perhaps what to do about it: as lark says of a text that does not parse."""
     import lark
 
+    try:
+        raise AssertionError(f"lark takes what its own tables refuse: {_lark().parse(source)}")
+    except lark.UnexpectedInput as unexpected:
+        error = unexpected
     ended = isinstance(error, lark.UnexpectedEOF) or (isinstance(error, lark.UnexpectedToken) and error.token.type == "$END")
     at = len(source) if ended else int(error.pos_in_stream or 0)
     if ended:
@@ -240,8 +226,7 @@ def _mistake(source: str, error: lark.UnexpectedInput) -> tuple[int, str, str]:
 
 
 def _node(tree: Any) -> Node:
-    kind, pos = tree.data, tree.meta.start_pos
-    kids = tree.children
+    kind, kids, pos = tree
     if kind in _BINARY:
         return Binary(pos, _BINARY[kind], _node(kids[0]), _node(kids[1]))
     if kind in _UNARY:
@@ -251,8 +236,8 @@ def _node(tree: Any) -> Node:
 
 
 def _number(pos: int, kids: list[Any]) -> Node:
-    match = re.fullmatch(r"(0[xX][0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9_]+)([A-Za-z]*)", str(kids[0]))
-    digits, unit = (match[1], match[2]) if match else (str(kids[0]), "?")
+    match = re.fullmatch(r"(0[xX][0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9_]+)([A-Za-z]*)", kids[0].text)
+    digits, unit = (match[1], match[2]) if match else (kids[0].text, "?")
     if unit.lower() in ("u", "l", "ul", "ull", "ll"):
         unit = ""
     if unit not in UNITS:
@@ -262,14 +247,16 @@ def _number(pos: int, kids: list[Any]) -> Node:
     try:
         value = int(digits, 0)
     except ValueError:
-        raise _Bad(pos, f"{quote(str(kids[0]), 20)} is no number") from None
+        raise _Bad(pos, f"{quote(kids[0].text, 20)} is no number") from None
     factor, kind = UNITS[unit]
     if value * factor >= 2**64:
-        raise _Bad(pos, f"{quote(str(kids[0]), 20)} does not fit 64 bits")
+        raise _Bad(pos, f"{quote(kids[0].text, 20)} does not fit 64 bits")
     return Number(pos, value * factor, kind)
 
 
 def _unquote(pos: int, token: str) -> bytes:
+    import ast
+
     body = token[1:-1]
     for escape in re.finditer(r"\\(.)", body):
         if escape[1] not in "nrt0\\\"'x":
@@ -286,30 +273,30 @@ def _unquote(pos: int, token: str) -> bytes:
 
 
 def _char(pos: int, kids: list[Any]) -> Node:
-    value = _unquote(pos, str(kids[0]))
+    value = _unquote(pos, kids[0].text)
     if len(value) != 1:
-        raise _Bad(pos, f"{kids[0]} is not one byte")
+        raise _Bad(pos, f"{kids[0].text} is not one byte")
     return Number(pos, value[0])
 
 
 def _string(pos: int, kids: list[Any]) -> Node:
-    value = _unquote(pos, str(kids[0]))
+    value = _unquote(pos, kids[0].text)
     if b"\0" in value:
         raise _Bad(pos, "a string can't hold a NUL byte")
     return String(pos, value)
 
 
 def _name(pos: int, kids: list[Any]) -> Node:
-    name = str(kids[0])
+    name = kids[0].text
     return Boolean(pos, name == "true") if name in ("true", "false") else Name(pos, name)
 
 
 def _call(pos: int, kids: list[Any]) -> Node:
-    return Call(pos, str(kids[0]), tuple(_nodes(kids[1])) if len(kids) > 1 else ())
+    return Call(pos, kids[0].text, tuple(_nodes(kids[1])) if len(kids) > 1 else ())
 
 
 def _cast(pos: int, kids: list[Any]) -> Node:
-    words = [str(t) for t in kids[0].children if t.type != "STAR"]
+    words = [t.text for t in kids[0].children if t.type != "STAR"]
     stars = sum(1 for t in kids[0].children if t.type == "STAR")
     tag, name = (words[0], words[1]) if words[0] in ("struct", "union", "enum") else ("", " ".join(words))
     return Cast(pos, tag, name, stars, _node(kids[1]))
@@ -324,8 +311,8 @@ _LEAVES: dict[str, Any] = {
     "char": _char,
     "string": _string,
     "name": _name,
-    "param": lambda pos, kids: ParamName(pos, str(kids[0])[1:]),
-    "member": lambda pos, kids: Member(kids[1].start_pos, _node(kids[0]), str(kids[1])),
+    "param": lambda pos, kids: ParamName(pos, kids[0].text[1:]),
+    "member": lambda pos, kids: Member(kids[1].start, _node(kids[0]), kids[1].text),
     "index": lambda pos, kids: Index(pos, _node(kids[0]), tuple(_nodes(kids[1]))),
     "call": _call,
     "cast": _cast,

@@ -32,13 +32,15 @@ _MOST = 1 << 26
 """Bytes of a section, unpacked, and of a whole file. The largest BTF known is a tenth of it."""
 _MEMORY = 1 << 28
 """Bytes that unpacking a section may take."""
+_PIECE = 1 << 16
+"""Bytes that are packed at once: signals wait so long."""
 _FUNCTIONS = {"blacklist", "untyped", "only typed", "repeated", "untraceable", "only traceable"}
 
 
 def capture(source: Source, path: Path) -> int:
     """Writes what ``source`` knows to ``path``, whole or not at all; returns the bytes written. Raises MachineError when the
     kernel does not let us see its tracepoints, or the file can't be written."""
-    sections = {name: (text, lzma.compress(text)) for name, text in _sections(source).items()}
+    sections = {name: (text, _packed(text)) for name, text in _sections(source).items()}
     header = {
         "release": source.release,
         "machine": source.machine,
@@ -54,6 +56,13 @@ def capture(source: Source, path: Path) -> int:
     except OSError as error:
         raise MachineError(f"{path}: can't be written: {error.strerror}") from None
     return len(data)
+
+
+def _packed(text: bytes) -> bytes:
+    """The same bytes as of lzma.compress, which lets no signal in for seconds."""
+    packing = lzma.LZMACompressor()
+    pieces = [packing.compress(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE)]
+    return b"".join(pieces) + packing.flush()
 
 
 def _sections(source: Source) -> dict[str, bytes]:

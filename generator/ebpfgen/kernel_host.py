@@ -27,7 +27,8 @@ _GROUPS_OF_USERS = ("kprobes:", "uprobes:", "eprobes:", "fprobes:", "synthetic:"
 _WORD = re.compile(r"\w+", re.ASCII)
 _NOT_CODE = re.compile(r"__(pfx_|cfi_|kcfi_typeid_|SC[TK]__|UNIQUE_ID_|_tp_str\.|bpf_trace_tp_map_)")
 """Beginnings of symbols that no function has."""
-_TEXT_SYMBOL = re.compile(r"^\S+ [tTwW] (\S+)(?:\t\[\S+\])?$", re.MULTILINE)
+_TEXT_SYMBOL = re.compile(r"^\S+ [tTwW] (\S+)(?:\t\[(?!bpf\]|__builtin__)\S+\])?$", re.MULTILINE)
+"""A line of kallsyms, but for the programs ([bpf]) and trampolines ([__builtin__ftrace] …) that come and go."""
 
 
 class HostSource:

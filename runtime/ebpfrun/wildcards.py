@@ -132,8 +132,10 @@ def _known_functions() -> Iterator[tuple[str, int, str]]:
     with open(KALLSYMS) as lines:
         for line in lines:
             words = line.split()
-            if words[1] in "tT" and words[2] not in barred:
-                yield words[2], 0, words[3].strip("[]") if len(words) > 3 else ""
+            module = words[3].strip("[]") if len(words) > 3 else ""
+            made_meanwhile = module == "bpf" or module.startswith("__builtin__")  # programs and trampolines: no functions
+            if words[1] in "tT" and words[2] not in barred and not made_meanwhile:
+                yield words[2], 0, module
 
 
 def _blacklist() -> Iterator[str]:

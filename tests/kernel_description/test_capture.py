@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 import pickle
+import signal
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from ebpfgen import kernel
+from ebpfgen import kernel, kernel_capture
 from ebpfgen.kernel_capture import capture
 from ebpfgen.kernel_description import Description
 from ebpfgen.problems import MachineError
@@ -72,6 +74,25 @@ def test_what_could_not_be_seen_stays_unknown(tmp_path: Path) -> None:
 def test_captured_twice_the_bytes_are_the_same(captured: Path, tmp_path: Path) -> None:
     capture(MadeSource(), tmp_path / "again")
     assert captured.read_bytes() == (tmp_path / "again").read_bytes()
+
+
+def test_signals_are_let_in_while_it_packs() -> None:
+    came = 0
+
+    def count(_number: int, _frame: object) -> None:
+        nonlocal came
+        came += 1
+
+    text = os.urandom(1 << 21)  # some tenths of a second of CPU
+    before = signal.signal(signal.SIGVTALRM, count)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.01, 0.01)  # of this process's own time
+    try:
+        packed = kernel_capture._packed(text)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert packed == lzma.compress(text)
+    assert came > 3
 
 
 def test_what_can_t_be_written_leaves_nothing(tmp_path: Path) -> None:

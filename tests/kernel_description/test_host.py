@@ -336,6 +336,7 @@ def test_code_s_names_with_those_of_modules(bare: Path) -> None:
     (bare / "proc/kallsyms").write_text(
         "ffff8000 T vfs_read\nffff8010 t again\nffff8020 t again\nffff8030 D data\nffff8040 T __pfx_vfs_read\n"
         "ffff8050 t loop_open\t[loop]\n"
+        "ffff8060 t bpf_prog_18166942febcf114_open\t[bpf]\nffff8070 t ftrace_trampoline\t[__builtin__ftrace]\n"
     )
     assert HostSource(bare).symbols() == Symbols(frozenset({"vfs_read", "again", "loop_open"}), frozenset({"again"}))
 

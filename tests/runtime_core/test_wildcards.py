@@ -30,6 +30,8 @@ ffffffff81000500 T vfs_barred
 ffffffff81000700 D vfs_data
 ffffffffc0000000 t vfs_of_module	[overlay]
 ffffffffc0000100 t ovl_open	[overlay]
+ffffffffc0000200 t vfs_bpf_reader	[bpf]
+ffffffffc0000300 t vfs_redirected	[__builtin__ftrace]
 """
 
 

@@ -163,14 +163,6 @@ class Btf:
             return Float(self._name(words[at]), words[at + 2])
         raise BtfError(f"BTF: type {type_id} is a section of variables where a type was expected")
 
-    def typedef_name(self, type_id: int) -> str | None:
-        """The outermost typedef's name, through qualifiers (``u32``, ``sector_t``), None when there is none."""
-        type_id = self._strip(type_id, _TRANSPARENT - {TYPEDEF})
-        if type_id == 0:
-            return None
-        at, kind, _ = self._type(type_id)
-        return self._name(self._words[at]) if kind == TYPEDEF else None
-
     def size(self, type_id: int) -> int:
         """Bytes of a value of the type; 0 of what has no value."""
         found = self.resolve(type_id)

@@ -50,7 +50,6 @@ _INTS = {
     "dev_t": "__u32", "ifindex": "__u32", "cgroup": "__u64", "protocol": "__u16",
 }  # fmt: skip
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8}
-FLAG_TABLES = ("open", "mmap_prot", "mmap", "clone")
 PARAM_WORDS = ("bool", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "duration", "bytes", "port", "pid", "uid", "string")
 LONGEST_STRING = 4096
 WORDS = (*_INTS, "bool", "comm", "ip", "mac", "string(N)", "argv(N)", "enum:T", "flags:T")

@@ -145,6 +145,17 @@ probes:
     assert len(variables) == len(set(variables)) == 2
 
 
+def test_an_input_that_is_needed_before_its_name_is_given_has_that_name(lab: Lab) -> None:
+    artefact = lab.build("""
+events: {seen: {fields: {n: u64}}}
+probes:
+  - {on: tracepoint:syscalls:sys_enter_prctl, where: args.arg2 != 3, let: {n: args.arg2, m: n + args.arg2}, emit: seen, with: {n: m}}
+""")
+    text = next(artefact.glob("*.bpf.c")).read_text()
+    assert re.findall(r"(\w+) = ctx->args\[1\];", text) == ["n"]
+    assert not re.search(r"\bn2\b|\barg2\b", text)
+
+
 def test_programs_of_any_symbol_build(lab: Lab) -> None:
     symbols = [
         "main",

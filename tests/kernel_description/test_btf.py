@@ -152,8 +152,6 @@ def test_each_kind(make: Maker) -> None:
     assert btf.resolve(vector) == Array(number, 3)
     assert btf.resolve(pointer) == Ptr(later)
     assert btf.resolve(alias) == Int("int", 4, True)
-    assert btf.typedef_name(alias) == "alias"
-    assert btf.typedef_name(number) is None
 
 
 def test_members_of_anonymous_members_are_found_with_their_offset(make: Maker) -> None:
@@ -342,7 +340,6 @@ def everything(btf: Btf) -> None:
             found = btf.resolve(type_id)
             if isinstance(found, Struct):
                 btf.member_names(found)
-            btf.typedef_name(type_id)
             btf.c_name(type_id)
         except BtfError:
             continue

@@ -53,7 +53,7 @@ class Memory(Writer):
         if v.c not in self.often or isinstance(v.type, ir.PlaceT):
             return self._spelled(v)
         if v.c not in self.inputs_read:
-            name = self.fresh(self.variable(v.name.rpartition(".")[2]))
+            name = self.inputs_named.get(v.c) or self.fresh(self.variable(v.name.rpartition(".")[2]))
             self.others.add(name)
             self.read(v, name)
         return self.inputs_read[v.c]

@@ -134,6 +134,8 @@ class _Function(Values):
         if isinstance(value, ir.Input) and value.c in self.often and value.c not in self.inputs_read and self.lines is self.root:
             self.read(value, self.variable(name))
             return
+        if isinstance(value, ir.Input) and self.inputs_read.get(value.c) == self.variable(name):
+            return
         self.emit(f"{self.declare(value.type, self.variable(name))} = {self.value(value)};")
 
     def _where(self, condition: ir.Expr) -> None:

@@ -48,6 +48,8 @@ class Writer(ABC):
         self.taken: dict[str, int] = {}
         self.root = self.lines
         self.inputs_read: dict[str, str] = {}  # inputs that have a variable: C text → its name
+        lets = [n for n in reversed(program.body) if isinstance(n, ir.Let)]
+        self.inputs_named = {n.value.c: self.variable(n.name) for n in lets if isinstance(n.value, ir.Input)}  # by the spec
         nodes = list(ir.walk((program.body, program.task, program.task)))
         inputs = Counter(n.c for n in nodes if isinstance(n, ir.Input))
         builtins = Counter(n.name for n in nodes if isinstance(n, ir.Builtin))

@@ -130,6 +130,11 @@ static int keep_words(enum libbpf_print_level level, const char *format, va_list
 	return length;
 }
 
+void hear_libbpf(void)
+{
+	libbpf_set_print(keep_words);
+}
+
 size_t er_log(char *buf, size_t cap)
 {
 	char note[80] = "";
@@ -158,7 +163,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 12;
+	return 13;
 }
 
 const char *er_name(void)
@@ -196,7 +201,7 @@ int er_open(er_object **out, const void *program, size_t size, const char *btf)
 		return -ENOMEM;
 	o->epoll = o->bell = o->stats_fd = -1;
 	o->latency_ms = 50;
-	libbpf_set_print(keep_words);
+	hear_libbpf();
 	o->skeleton = host_open(&o->object, program, size, btf);
 	if (!o->skeleton) {
 		int error = errno ? errno : EINVAL;
@@ -319,7 +324,7 @@ int er_load(er_object *o)
 {
 	int error;
 
-	libbpf_set_print(keep_words);
+	hear_libbpf();
 	/* Without a log at first; libbpf itself asks the kernel again for its words when a program is refused. */
 	error = host_load(o->skeleton);
 	return error ? error : rings_open(o);
@@ -329,7 +334,7 @@ int er_load(er_object *o)
 
 static struct bpf_program *program_of(er_object *o, const char *name)
 {
-	libbpf_set_print(keep_words);
+	hear_libbpf();
 	return bpf_object__find_program_by_name(o->object, name);
 }
 

@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 12 */
+int er_abi(void);                       /* of this interface: 13 */
 const char *er_name(void);              /* of the tracer */
 const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -12,6 +12,12 @@ int er_cpus(void);                      /* possible CPUs */
 /* libbpf's and the kernel's words since the last call, NUL-terminated, cut at cap; returns the length that was there. */
 size_t er_log(char *buf, size_t cap);
 int er_mount(const char *type, const char *path);                /* of a pseudo file system: tracefs */
+
+/* This kernel's types, /sys/kernel/btf: read when something is first asked, kept until er_types_end. One thread at a time.
+ * What a "tracepoint" or a "function" of that name is called with: a line for each parameter, its name, type and bytes behind
+ * tabs, a function's result last, by the name "=". Returns the length, -ENOENT for what these types do not have. */
+long er_signature(const char *kind, const char *name, char *buf, size_t cap);
+void er_types_end(void);
 
 /* Lifetime: open, configure, load, attach, drain ..., detach, drain, close. close detaches and frees, at any time. */
 /* program: the bytes of the BPF object, until close. btf: a file with the types of this very kernel that the program uses, in

@@ -7,6 +7,8 @@ struct bpf_object;
 extern const char host_name[];
 extern const char host_code[];
 
+void hear_libbpf(void); /* from here on libbpf's words are kept, by driver.c; before any call of libbpf, which may know a library that is gone */
+
 /* The skeleton; NULL, with errno set, on failure. program, size and btf as in er_open. */
 void *host_open(struct bpf_object **object, const void *program, size_t size, const char *btf);
 int host_load(void *skeleton);                 /* 0 or a negative errno */

@@ -13,10 +13,13 @@ FUNCTION = 2  # STT_FUNC
 
 
 class Section(NamedTuple):
+    """``at``: where it lies in the file."""
+
     name: str
     data: bytes
     link: int
     info: int
+    at: int
 
 
 class Symbol(NamedTuple):
@@ -40,7 +43,7 @@ class Object:
         headers = [struct.unpack_from(f"{self.order}IIQQQQII", data, start + i * size) for i in range(number)]
         strings = data[headers[names][4] :]
         self.sections = [
-            Section(_text(strings, name), data[at : at + length] if kind != 8 else b"", link, info)  # 8: SHT_NOBITS
+            Section(text(strings, name), data[at : at + length] if kind != 8 else b"", link, info, at)  # 8: SHT_NOBITS
             for name, kind, _, _, at, length, link, info in headers
         ]
 
@@ -52,7 +55,7 @@ class Object:
         assert table is not None
         names = self.sections[table.link].data
         found = struct.iter_unpack(f"{self.order}IBBHQQ", table.data)
-        return [Symbol(_text(names, name), info & 15, index, value, size) for name, info, _, index, value, size in found]
+        return [Symbol(text(names, name), info & 15, index, value, size) for name, info, _, index, value, size in found]
 
     def relocations(self, section: str) -> dict[int, int]:
         """Offset in the section → index of the symbol."""
@@ -61,5 +64,5 @@ class Object:
         return {offset: info >> 32 for offset, info in found}
 
 
-def _text(strings: bytes, at: int) -> str:
+def text(strings: bytes, at: int) -> str:
     return strings[at : strings.index(b"\0", at)].decode()

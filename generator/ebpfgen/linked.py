@@ -101,17 +101,13 @@ def _lines(object: elf.Object, source: str) -> dict[str, list[tuple[int, int]]]:
     while at < end:
         name, number = struct.unpack_from(f"{object.order}II", more.data, at)
         at += 8
-        places = found.setdefault(_text(strings, name), [])
+        places = found.setdefault(elf.text(strings, name), [])
         for _ in range(number):
             offset, file, _text_at, line = struct.unpack_from(f"{object.order}IIII", more.data, at)
-            here = _text(strings, file).rpartition("/")[2] == source
+            here = elf.text(strings, file).rpartition("/")[2] == source
             places.append((offset // 8, line >> 10 if here else 0))
             at += size
     return found
-
-
-def _text(strings: bytes, at: int) -> str:
-    return strings[at : strings.index(b"\0", at)].decode()
 
 
 def _link(functions: dict[str, Function], program: str) -> Linked:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from . import budget, data, elf, freshness, identity, linked, linking, toolchain
+from . import argument_reads, budget, data, elf, freshness, identity, linked, linking, toolchain
 from .asked import asked
 from .atomic import folder_beside, put_in_place, write_beside
 from .btf import Btf
@@ -17,6 +17,7 @@ from .check import check
 from .emit import Emitted, Emitter
 from .emit.binding import binding, version
 from .emit.places import places_text
+from .emit.signatures import signatures
 from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load
@@ -89,6 +90,9 @@ def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> 
         if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
             pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
         compiling.finish()
+    if not taken:
+        object = folder / f"{name}.bpf.o"
+        object.write_bytes(argument_reads.set_apart(object.read_bytes()))
     step("skeleton")
     compiled = pieces.read(f"{name}.bpf.o")
     types = pieces.take(f"{name}.btf", asked(compiled), setting.kernel.fingerprint)
@@ -126,6 +130,7 @@ def _look_back(emitted: Emitted, pieces: Pieces) -> None:
     types = elf.Object(compiled).section(".BTF")
     prove(emitted.described, Btf(types.data if types else b""))
     programs, maps = linked.read(compiled, f"{name}.bpf.c"), budget.maps_of(compiled)
+    emitted.manifest["signatures"] = signatures(emitted.signatures, argument_reads.reads(compiled))
     pieces.write(f"{name}.places.json", places_text(emitted.places, programs))
     if problems := list(budget.over(emitted.limits, programs, maps)):
         raise SpecError(problems)

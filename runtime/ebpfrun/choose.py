@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import verdict, wildcards
+from .arguments import Arguments
 from .attach import KPROBES, TRAMPOLINES, UPROBES, did_you_mean, place, usdt_place
 from .door import KPROBE_MULTI, UPROBE_MULTI
 from .errors import AttachError, DriverError
@@ -57,9 +58,11 @@ class _NoWayError(Exception):
 class Chooser:
     """Chooses between alternatives, and remembers what the kernel refused."""
 
-    def __init__(self, manifest: Manifest, verifier_log: str | None = None) -> None:
-        """``verifier_log``: the file that has all of the verifier's words, if there is one."""
+    def __init__(self, manifest: Manifest, verifier_log: str | None = None, arguments: Arguments | None = None) -> None:
+        """``verifier_log``: the file that has all of the verifier's words, if there is one; ``arguments``: what this kernel calls
+        programs with."""
         self.manifest, self._log = manifest, verifier_log
+        self._arguments = arguments or Arguments(manifest, None)
         self._refused: dict[tuple[object, ...], Refusal] = {}
         self._one_by_one: set[int] = set()  # attach types of links to many places that this kernel does not have
         self._matches: dict[tuple[object, ...], wildcards.Match | str] = {}
@@ -163,9 +166,9 @@ class Chooser:
     def _why_not(self, program: Program) -> Refusal | None:
         """Why this kernel certainly can't attach the program, as far as that is known without trying."""
         why = self._known_not(program)
-        if why is None and program.kind in TRAMPOLINES:
-            return self._refused.get(("trampolines",))
-        return Refusal(why) if why else None
+        if why is None and program.kind in TRAMPOLINES and ("trampolines",) in self._refused:
+            return self._refused["trampolines",]
+        return Refusal(why) if why else self._arguments.why_not(program)
 
     def _known_not(self, program: Program) -> str | None:
         target = program.target

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
-from .manifest import Manifest
+from .manifest import Manifest, Parameter
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 12
+ABI = 13
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
+_SIGNATURE = 1 << 14
 _TEXT = 32  # bytes of a usual text: where there is too little room, there will be twice as much
 
 
@@ -58,6 +59,20 @@ class Driver:
         source = self.ffi.from_buffer(program)
         self.check(self.lib.er_open(handle, source, len(program), path), f"opening {self.name}")
         return Object(self, handle[0], source)
+
+    def signature(self, kind: str, name: str) -> tuple[Parameter, ...] | None:
+        """What this kernel calls a tracepoint or a function with, None where its types do not have it."""
+        buffer = self.ffi.new("char[]", _SIGNATURE)
+        length = self.lib.er_signature(kind.encode(), name.encode(), buffer, _SIGNATURE)
+        if length in (-errno.ENOENT, -errno.ESRCH):
+            return None
+        self.check(length, f"reading the types of {name}")
+        lines = (line.split("\t") for line in self._text(buffer).splitlines())
+        return tuple(Parameter(name, type, int(size)) for name, type, size in lines)
+
+    def forget_types(self) -> None:
+        """Frees what :meth:`signature` reads."""
+        self.lib.er_types_end()
 
     def records(self, manifest: Manifest, offset: int) -> Records:
         """What is known of the artefact's records, with this driver's loops; ``offset`` as in :class:`Records`."""

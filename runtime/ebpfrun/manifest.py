@@ -105,8 +105,35 @@ class Map(NamedTuple):
     value_size: int
 
 
+class Parameter(NamedTuple):
+    """Of a tracepoint or a function of the kernel; ``type`` without its typedefs, ``size`` in bytes."""
+
+    name: str
+    type: str
+    size: int
+
+
+class Signature(NamedTuple):
+    """What a tracepoint or a function (``kind``) of the kernel that the artefact was built for is called with. ``reads``: by
+    parameter, (where in the object's file an instruction reads it, at which offset into the context)."""
+
+    kind: str
+    name: str
+    takes: tuple[Parameter, ...]
+    reads: dict[str, tuple[tuple[int, int], ...]]
+
+
+class Named(NamedTuple):
+    """An argument that a program names, and where in the spec first."""
+
+    name: str
+    line: int
+    column: int
+
+
 class Program(NamedTuple):
-    """``text`` is the attach point as the spec has it, at ``file``:``line``."""
+    """``text`` is the attach point as the spec has it, at ``file``:``line``; ``signature`` (an index into
+    ``Manifest.signatures``) is what it is called with, where it names ``arguments``."""
 
     name: str
     section: str
@@ -115,6 +142,8 @@ class Program(NamedTuple):
     file: str
     line: int
     text: str
+    signature: int | None = None
+    arguments: tuple[Named, ...] = ()
 
 
 class One(NamedTuple):
@@ -190,6 +219,7 @@ class Manifest(NamedTuple):
     left_out: tuple[LeftOut, ...] = ()
     overhead: str = ""
     rings: tuple[str, ...] = ("events",)
+    signatures: tuple[Signature, ...] = ()
 
     def path(self, file: str) -> str:
         return os.path.join(self.folder, file)
@@ -347,6 +377,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         counters=n.list("counters", lambda c: Counter(c.number("index"), c.text("kind"), c.text("of"))),
         tables=_tables(n.node("tables")),
         overhead=n.text("overhead") if "overhead" in n.data else "",
+        signatures=n.list("signatures", _signature) if "signatures" in n.data else (),
     )
     for attach in manifest.attach:
         for one in members(attach.plan):
@@ -408,7 +439,31 @@ def _map(n: _Node) -> Map:
 
 def _program(n: _Node) -> Program:
     target = n.node("target").data
-    return Program(n.text("name"), n.text("section"), n.text("kind"), target, n.text("file"), n.number("line"), n.text("text"))
+    return Program(
+        n.text("name"),
+        n.text("section"),
+        n.text("kind"),
+        target,
+        n.text("file"),
+        n.number("line"),
+        n.text("text"),
+        n.maybe_number("signature"),
+        n.list("arguments", _named) if "arguments" in n.data else (),
+    )
+
+
+def _named(n: _Node) -> Named:
+    return Named(n.text("name"), n.number("line"), n.number("column"))
+
+
+def _signature(n: _Node) -> Signature:
+    takes, reads = n.get("takes", list, "a list"), n.get("reads", dict, "an object")
+    try:
+        parameters = tuple(Parameter(str(name), str(type), int(size)) for name, type, size in takes)
+        places = {str(name): tuple((int(at), int(offset)) for at, offset in pairs) for name, pairs in reads.items()}
+    except (TypeError, ValueError):
+        raise n._wrong("lists of three, and pairs of numbers", takes, "takes") from None
+    return Signature(n.text("kind"), n.text("name"), parameters, places)
 
 
 def _plan(n: _Node) -> Plan:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from . import account, attach, choose, config, manifest, verdict, wildcards
 from .account import Account, Counts
+from .arguments import Arguments
 from .batch import Batch, Loan
 from .batches import Batches
 from .decode import clock_offset
@@ -130,16 +131,27 @@ class Tracer:
         if self._window is not None:
             self._in_order = InOrder(driver, self.manifest, self._window)
         self._mount_tracefs(driver)
-        chooser = choose.Chooser(self.manifest, self._verifier_log)
-        refusals = 0
         program, btf = manifest.verified(self.manifest, f"{self.manifest.name}.bpf.o"), _types(self.manifest)
+        arguments = Arguments(self.manifest, None if btf else driver.signature)
+        try:
+            self._open_chosen(driver, program, btf, arguments, attaches)
+        finally:
+            driver.forget_types()
+
+    def _open_chosen(self, driver: Driver, program: bytes, btf: str | None, arguments: Arguments, attaches: bool) -> None:
+        """Chooses until the kernel takes all that was chosen."""
+        chooser = choose.Chooser(self.manifest, self._verifier_log, arguments)
+        refusals = 0
         while True:
             choice = chooser.choose()
-            self._object = driver.open(program, btf)
+            chosen = [self.manifest.programs[i] for i in choice.programs]
+            self._object = driver.open(arguments.moved(program, chosen), btf)
             self._object.wake_by(self._bell.fileno(), round(self._latency * 1000))
             refused = self._load(self._object, choice, chooser) or (self._attach(self._object) if attaches else None)
             if refused is None:
                 self._tell(choice)
+                for remark in arguments.remarks(chosen):
+                    self._notice(remark, False)
                 return
             self._close()
             refusals += self._keep_log(*refused, first=not refusals)

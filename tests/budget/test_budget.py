@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ebpfgen import budget, cli, linked, toolchain
+from ebpfgen.argument_reads import set_apart
 from ebpfrun.tracer import Tracer
 from house.markdown import ROOT
 
@@ -86,6 +87,7 @@ def test_the_stack_is_what_the_kernel_counts(name: str, tmp_path: Path) -> None:
     with toolchain.compile_object(tools, tmp_path / name, name) as compiling:
         compiling.finish()
     compiled = tmp_path / name / f"{name}.bpf.o"
+    compiled.write_bytes(set_apart(compiled.read_bytes()))
     pinned = Path("/sys/fs/bpf") / f"ebpfgen-test-{os.getpid()}"
     try:
         done = subprocess.run([tools.bpftool, "-d", "prog", "loadall", compiled, pinned], capture_output=True, text=True, errors="replace")

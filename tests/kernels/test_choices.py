@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ STATE_RENAMED = {"5.10": False, "6.1": True, "6.12": True, "7.3": True}
 ACCESSED = {"5.10": "mark_page_accessed"}
 REQUEST = {"5.10": "fentry:blk_account_io_start", "6.1": "tp_btf:block_rq_issue"}
 STATE_NOT_TOLD = {"5.10"}
+BEFORE_USERS_WERE_MAPPED = {"5.10"}
+REASON_NOT_TOLD = {"5.10"}
 
 
 def line_of(words: str) -> int:
@@ -99,6 +102,54 @@ def test_an_argument_that_came_later(observe: Observe) -> None:
     assert f"attached tp_btf:sched_switch (renamed.yaml:{line_of(chosen)})" in seen.said
     assert {row["told"] for row in seen.events("left")} == {told}
     assert [state for state in states if state] == [1] * times  # TASK_INTERRUPTIBLE; 0: had to let others run
+
+
+def test_moved_arguments(observe: Observe, tmp_path: Path, loop_device: Path) -> None:
+    """Read by their names, wherever this kernel passes them; its artefact was built for another one."""
+    path, sectors = tmp_path / "to be removed", [0, 64, 8, 4096]
+
+    def work(_: Observed) -> None:
+        path.touch()
+        path.unlink()
+        with mmap.mmap(-1, mmap.PAGESIZE) as page, open_direct(loop_device) as number:
+            for sector in sectors:
+                os.preadv(number, [page], sector * 512)
+        refused_datagram()
+
+    seen = observe("moved", work)
+    named, told = LAB not in BEFORE_USERS_WERE_MAPPED, LAB not in REASON_NOT_TOLD
+    assert [row for row in seen.events("unlink") if row["name"] == path.name] == [
+        {"folder": tmp_path.stat().st_ino, "name": path.name}
+    ]
+    assert [row for row in seen.events("unlinked") if row["name"] == path.name] == [{"name": path.name, "result": 0}]
+    assert [row for row in seen.events("in_registers") if row["name"] == path.name] == [{"named": named, "name": path.name}]
+    queued = [row["sector"] for row in seen.events("queued") if row["size"] == mmap.PAGESIZE]
+    assert queued == sectors
+    freed = [row for row in seen.events("freed") if row["protocol"] == IPV4]
+    assert freed
+    assert {row["told"] for row in freed} == {told}
+    assert told == any(row["reason"] for row in freed)
+    moved = [line for line in seen.said if line.endswith("where it was built")]
+    assert sorted(moved) == ([] if named else sorted(MOVED))
+
+
+IPV4 = 0x0800
+MOVED = [
+    "fentry:vfs_unlink: args.dir is argument 0 here, 1 where it was built",
+    "fentry:vfs_unlink: args.dentry is argument 1 here, 2 where it was built",
+    "fexit:vfs_unlink: args.dentry is argument 1 here, 2 where it was built",
+    "fexit:vfs_unlink: retval is argument 3 here, 4 where it was built",
+    "tp_btf:block_bio_queue: args.bio is argument 1 here, 0 where it was built",
+]
+
+
+def refused_datagram() -> None:
+    """To a port of this machine where nobody listens: the kernel drops it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        taken.bind(("127.0.0.1", 0))
+        address = taken.getsockname()
+        taken.close()
+        sender.sendto(b"x", address)
 
 
 @contextmanager

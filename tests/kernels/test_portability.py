@@ -22,7 +22,7 @@ from .prebuild import PREDICTED, SPECS
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
 SHIPPED = [path.stem for path in sorted(SPECS[0].glob("*.yaml"))]
-OTHERS = ["chosen", "renamed", "wild_kprobe", "wild_tracepoint", "wild_unnamed", "iterators", "lsm"]
+OTHERS = ["chosen", "moved", "renamed", "wild_kprobe", "wild_tracepoint", "wild_unnamed", "iterators", "lsm"]
 MADE_FOR_THIS = ["optional", "since_field", "since_field_if_asked", "since_function", "since_tracepoint", "until_function"]
 WORDS = {
     "no_tracepoint": r"no (such )?tracepoint",
@@ -32,7 +32,9 @@ WORDS = {
     "not_configured": r"CONFIG_|not supported",
     "refused": r"does not let programs hook",
     "no_member": r"the kernel refuses this program",
-    "moved": r"the kernel refuses this program",
+    "no_argument": r"is not there",
+    "other_type": r" here, a .* where it was built",
+    "moved": r"is argument \d+ here, \d+ where it was built",
     "no_helper": r"the kernel refuses this program|cookie",
     "left_out": r".",
 }

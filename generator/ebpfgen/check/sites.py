@@ -171,6 +171,8 @@ class Sites:
         whole = [*self._there(site, (*site.lets, *whole)), *whole]
         of_task = {n.name for n in ir.walk(task) if isinstance(n, ir.Local)}
         ordered = without_unused(tuple(lets_where_needed(site.lets, whole, of_task)), of_task)
+        named = any(isinstance(n, ir.Input) and n.c.find("ctx->") >= 0 for n in ir.walk((ordered, task)))
+        numbers = site.found.signature is not None and site.found.context != "struct pt_regs" and not named
         self.programs.append(
             ir.Program(
                 self._unique(name),
@@ -178,7 +180,7 @@ class Sites:
                 site.found.section,
                 site.found.kind,
                 site.found.target,
-                site.found.context,
+                "__u64" if numbers else site.found.context,
                 site.point.text.text,
                 site.point.at,
                 ordered,
@@ -186,6 +188,7 @@ class Sites:
                 task,
                 site.found.record,
                 site.found.matches,
+                site.found.signature,
             )
         )
 

@@ -24,6 +24,7 @@ from ebpfgen.records import record
 from .manifest import described, manifest_data
 from .places import places_of
 from .program import program_data
+from .signatures import signatures_of
 from .structs import all_structs, cdef_of, config_layout, struct_of
 
 _OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True, "autoescape": False}
@@ -33,7 +34,8 @@ _OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_tr
 class Emitted:
     """The texts of an artefact, the records for its binding, and its manifest without what only building adds. ``places``:
     number of a line of ``bpf_c``, from 1 → where in the spec it comes from; ``limits``: what it may cost; ``described``: structs
-    of the program with what the manifest says of them; ``nodes``: as in model.Spec."""
+    of the program with what the manifest says of them; ``nodes``: as in model.Spec; ``signatures``: what programs are called
+    with, by number."""
 
     name: str
     bpf_c: str
@@ -44,6 +46,7 @@ class Emitted:
     limits: ir.Limits
     described: list[Described]
     nodes: str
+    signatures: list[ir.Signature]
 
 
 class Emitter:
@@ -86,7 +89,7 @@ class Emitter:
         lowerer = Lowerer(checked, types)
         bodies = [lowerer.program(p) for p in checked.programs]
         for p in checked.programs:
-            if p.context.startswith("struct ") and p.context != "struct pt_regs" and not p.record:
+            if p.context.startswith("struct ") and p.context != "struct pt_regs" and not p.record and not p.signature:
                 lowerer.types.forwards.add(p.context)  # a program may look at nothing of its context
         filters = bool(lowerer.helpers & {"wanted", "wanted_task"}) or any(
             "config.filter_on" in line for b in bodies for line in b
@@ -110,6 +113,7 @@ class Emitter:
             checked.limits,
             described(checked, config, manifest),
             checked.spec.nodes,
+            signatures_of(checked),
         )
 
 

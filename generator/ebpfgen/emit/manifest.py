@@ -15,6 +15,7 @@ from ebpfgen.lower.collected import is_plain
 from ebpfgen.lower.statements import Lowerer
 from ebpfgen.proof import Described
 
+from .signatures import asked_by_name, signatures_of
 from .structs import value_layout
 
 MANIFEST_SCHEMA = 1
@@ -22,7 +23,7 @@ FILTERS = ("pid", "tid", "uid", "comm", "cgroup")
 
 
 def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayout | None, filters: bool) -> dict[str, Any]:
-    spec = checked.spec
+    spec, called = checked.spec, signatures_of(checked)
     return {
         "schema": MANIFEST_SCHEMA,
         "name": spec.name,
@@ -63,6 +64,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
                 "file": checked.file,
                 "line": p.at.mark.line,
                 "text": p.text,
+                **asked_by_name(p, called),
             }
             for p in checked.programs
         ],

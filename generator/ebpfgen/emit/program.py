@@ -12,7 +12,7 @@ from ebpfgen import cnames, ir
 from ebpfgen.kernel import TracepointField
 from ebpfgen.kernel_style import WIDEST
 from ebpfgen.layout import StructLayout
-from ebpfgen.lower.collected import c_of, scratch_name
+from ebpfgen.lower.collected import ARGUMENTS, c_of, scratch_name
 from ebpfgen.lower.ctext import c_comment
 from ebpfgen.lower.statements import Lowerer
 from ebpfgen.typer import PROBE_NAME
@@ -65,7 +65,7 @@ def program_data(
             "log2": any(f["verb"] == "observe" and not f["linear"] for f in functions),
         },
         "types": lowerer.types.render(),
-        "records": list({p.context: _fixed_record(p) for p in checked.programs if p.record}.values()),
+        "records": list(_context_structs(checked).values()),
         "config": config is not None,
         "events": bool(checked.events),
         "event_records": [event.layout.name for event in checked.events.values()],
@@ -124,6 +124,22 @@ def _calling(program: ir.Program, function: str) -> list[str]:
     return [*disable, f"{function}(ctx);", *enable, "return 0;"]
 
 
+def _context_structs(checked: ir.CheckedSpec) -> dict[str, dict[str, Any]]:
+    """Of programs whose context BTF does not describe."""
+    found = {p.context: _fixed_record(p) for p in checked.programs if p.record}
+    given = {p.context: p for p in checked.programs if p.signature and p.context.startswith(ARGUMENTS)}
+    return found | {context: _arguments(p.signature) for context, p in given.items() if p.signature}
+
+
+def _arguments(signature: ir.Signature) -> dict[str, Any]:
+    """What a tracepoint or a function is called with."""
+    members = [
+        f"__u64 {signature.member(p.name)}{f'[{p.slots}]' if p.slots > 1 else ''};" for p in signature.takes
+    ]
+    comment = f"Arguments of {signature.kind} {signature.name}; where another kernel has them, they are found at load."
+    return {"name": signature.struct, "comment": comment, "members": members, "relocated": True}
+
+
 def _fixed_record(program: ir.Program) -> dict[str, Any]:
     """A tracepoint record that BTF does not describe, with the offsets of its format."""
     assert program.record
@@ -134,7 +150,7 @@ def _fixed_record(program: ir.Program) -> dict[str, Any]:
         members.append(_fixed_member(f))
         at = f.offset + f.size
     comment = f"tracepoint:{program.record.category}:{program.record.name}, as its format file lays it out."
-    return {"name": program.context.removeprefix("struct "), "comment": comment, "members": members}
+    return {"name": program.context.removeprefix("struct "), "comment": comment, "members": members, "relocated": False}
 
 
 def _fixed_member(f: TracepointField) -> str:

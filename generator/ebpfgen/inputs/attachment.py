@@ -57,6 +57,7 @@ class Attachment:
     wildcard: bool = False  # several targets, which the runtime finds; ``label`` is then no target's name
     function: bool = False  # ``label`` is a function's name
     matches: tuple[str, ...] = ()  # of the kernel described, where that knows what a wildcard may match
+    signature: ir.Signature | None = None
 
 
 @record()
@@ -75,12 +76,51 @@ def slots(n: int) -> tuple[ir.Expr, ...]:
     return tuple(ir.Input(ir.U64, f"ctx[{i}]", f"arg{i}") for i in range(n))
 
 
-def from_slots(proto: btf.FuncProto, typer: Typer, trusted: bool) -> dict[str, ir.Expr]:
+def from_slots(signature: ir.Signature, proto: btf.FuncProto, typer: Typer, trusted: bool) -> dict[str, ir.Expr]:
+    """Arguments by name: members of a struct, whose places are those of the kernel that the program is loaded into."""
     return {
-        name: cast_input(f"ctx[{i}]", f"args.{name}", type_id, typer, trusted)
-        for i, (name, type_id) in enumerate(proto.params)
-        if name
+        name: cast_input(_member(signature, parameter), f"args.{name}", type_id, typer, trusted)
+        for (name, type_id), parameter in zip(proto.params, signature.takes, strict=False)
+        if name and type_id
     }
+
+
+def result_slot(signature: ir.Signature, proto: btf.FuncProto, typer: Typer) -> ir.Expr | None:
+    """What a function returned, behind its arguments."""
+    if not proto.result:
+        return None
+    return cast_input(_member(signature, signature.takes[-1]), "retval", proto.result, typer, True)
+
+
+def _member(signature: ir.Signature, parameter: ir.Parameter) -> str:
+    return f"ctx->{signature.member(parameter.name)}{'[0]' if parameter.slots > 1 else ''}"
+
+
+def signature_of(kind: str, name: str, proto: btf.FuncProto, types: btf.Btf) -> ir.Signature:
+    """Of a tracepoint or a function."""
+    takes = [_parameter(n or f"arg{i}", t, types) for i, (n, t) in enumerate(proto.params) if t]  # without "..."
+    if kind == "function" and proto.result:
+        takes.append(_parameter(ir.RESULT, proto.result, types))
+    return ir.Signature(kind, name, tuple(takes))
+
+
+def _parameter(name: str, type_id: int, types: btf.Btf) -> ir.Parameter:
+    found = types.resolve(type_id)
+    match found:
+        case btf.Int(size=size) | btf.Enum(size=size):
+            return ir.Parameter(name, "number", size)
+        case btf.Struct(size=size):
+            return ir.Parameter(name, _named(found), size)
+        case btf.Ptr(target=target):
+            behind = types.resolve(target)
+            named = isinstance(behind, (btf.Struct, btf.Fwd)) and behind.name
+            return ir.Parameter(name, f"{_named(behind)} *" if named else "pointer", 8)
+    return ir.Parameter(name, "unknown", 0)
+
+
+def _named(kind: btf.CType) -> str:
+    assert isinstance(kind, (btf.Struct, btf.Fwd))
+    return f"{'union' if kind.union else 'struct'} {kind.name}"
 
 
 def cast_input(c: str, name: str, type_id: int, typer: Typer, trusted: bool) -> ir.Expr:

@@ -23,6 +23,8 @@ from .attachment import (
     from_slots,
     label_of,
     registers,
+    result_slot,
+    signature_of,
     slots,
 )
 
@@ -104,8 +106,8 @@ def hook(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str,
         if not hooks:
             return Absent("this kernel has no hooks for programs (CONFIG_BPF_LSM)", (), base)
         return Absent(f"this kernel has no hook {rest}", near_misses(rest, hooks), base)
-    args = from_slots(proto, typer, True)
-    return replace(base, args=args, no_args="this hook takes no arguments", numbered=slots(len(proto.params)))
+    base = _in_slots(base, signature_of("function", f"{HOOK}{rest}", proto, typer.btf), proto, typer)
+    return replace(base, no_args="this hook takes no arguments")
 
 
 def _function_base(kind: str, module: str, name: str, offset: int) -> Attachment:
@@ -124,28 +126,24 @@ def _function_base(kind: str, module: str, name: str, offset: int) -> Attachment
 
 
 def _with_signature(base: Attachment, proto: btf.FuncProto, typer: Typer) -> Attachment:
-    match base.kind:
-        case "kprobe":
-            named = enumerate(proto.params[:REGISTERS])
-            args = {n: cast_input(f"PT_REGS_PARM{i + 1}(ctx)", f"args.{n}", t, typer, False) for i, (n, t) in named if n}
-            return replace(base, args=args, no_args="this function takes no arguments")
-        case "kretprobe":
-            return replace(base, retval=_result("PT_REGS_RC(ctx)", proto, typer, False), no_retval=_returns_nothing(base))
-        case "fentry":
-            return replace(
-                base,
-                args=from_slots(proto, typer, True),
-                numbered=slots(len(proto.params)),
-                no_args="this function takes no arguments",
-            )
-    n = len(proto.params)
+    if base.kind == "kretprobe":
+        return replace(base, retval=_result("PT_REGS_RC(ctx)", proto, typer, False), no_retval=_returns_nothing(base))
+    signature = signature_of("function", base.label, proto, typer.btf)
+    base = replace(base, no_args="this function takes no arguments")
+    if base.kind == "kprobe":
+        named = enumerate(proto.params[:REGISTERS])
+        args = {n: cast_input(f"PT_REGS_PARM{i + 1}(ctx)", f"args.{n}", t, typer, False) for i, (n, t) in named if n}
+        return replace(base, args=args, signature=signature)
+    base = _in_slots(base, signature, proto, typer)
+    if base.kind == "fentry":
+        return base
+    return replace(base, retval=result_slot(signature, proto, typer), no_retval=_returns_nothing(base))
+
+
+def _in_slots(base: Attachment, signature: ir.Signature, proto: btf.FuncProto, typer: Typer) -> Attachment:
+    args = from_slots(signature, proto, typer, True)
     return replace(
-        base,
-        args=from_slots(proto, typer, True),
-        no_args="this function takes no arguments",
-        numbered=slots(n),
-        retval=_result(f"ctx[{n}]", proto, typer, True),
-        no_retval=_returns_nothing(base),
+        base, context=f"struct {signature.struct}", args=args, numbered=slots(signature.slots), signature=signature
     )
 
 

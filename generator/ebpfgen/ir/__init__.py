@@ -35,6 +35,7 @@ from .expressions import (
     Unary,
 )
 from .node import Node, located
+from .signature import RESULT, SLOT, Parameter, Signature
 from .statements import Emit, Filter, If, Let, MapAdd, MapDelete, MapSet, Measure, SpanEnd, SpanStart, Statement, Stop, Where
 from .types import S64, U64, ArgvT, BoolT, BytesT, EntryT, IntT, PlaceT, PtrT, Space, StringT, Type
 from .walk import walk
@@ -51,10 +52,13 @@ from .whole import (
     Plan,
     Program,
     SpanInfo,
+    named_arguments,
 )
 
 __all__ = [
+    "RESULT",
     "S64",
+    "SLOT",
     "U64",
     "ArgvAt",
     "ArgvT",
@@ -101,10 +105,12 @@ __all__ = [
     "OneOf",
     "ParamInfo",
     "ParamValue",
+    "Parameter",
     "PlaceT",
     "Plan",
     "Program",
     "PtrT",
+    "Signature",
     "Space",
     "SpanEnd",
     "SpanInfo",
@@ -121,5 +127,6 @@ __all__ = [
     "Unary",
     "Where",
     "located",
+    "named_arguments",
     "walk",
 ]

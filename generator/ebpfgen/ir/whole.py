@@ -10,17 +10,21 @@ from ebpfgen.cnames import FileNames, ring_of
 from ebpfgen.fieldtypes import FieldType
 from ebpfgen.kernel import Tracepoint
 from ebpfgen.layout import StructLayout
+from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
-from .expressions import Expr
+from .expressions import Expr, Input
+from .signature import RESULT, Signature
 from .statements import Statement
 from .types import Type
+from .walk import walk
 
 
 @record()
 class Program:
     """One kernel program. ``target`` as in the manifest; ``context`` the C type of ctx; ``filtered`` says that the common
-    filters are applied; ``task`` the task they speak of (None: the current one)."""
+    filters are applied; ``task`` the task they speak of (None: the current one); ``signature`` what the target is called with,
+    where that is known."""
 
     name: str
     probe: str
@@ -35,6 +39,17 @@ class Program:
     task: Expr | None
     record: Tracepoint | None  # whose fields the context has at fixed offsets
     matches: tuple[str, ...] = ()  # of a wildcard, in the kernel described, as far as that knows
+    signature: Signature | None = None
+
+
+def named_arguments(program: Program) -> dict[str, Mark]:
+    """The arguments of its signature that a program names (RESULT for what a function returned), and where first."""
+    found: dict[str, Mark] = {}
+    for node in walk((program.body, program.task)) if program.signature else ():
+        if isinstance(node, Input) and (node.name.startswith("args.") or node.name == "retval"):
+            name = RESULT if node.name == "retval" else node.name.removeprefix("args.")
+            found.setdefault(name, node.at or program.at.mark)
+    return found
 
 
 @record()

@@ -10,6 +10,8 @@ from ebpfgen.cdecl import TypeDeclarations
 from ebpfgen.layout import StructLayout
 
 LONG_TEXT = "long_text"
+ARGUMENTS = "struct args_of_"
+"""How the C types of contexts begin that are a tracepoint's or function's arguments."""
 
 
 class Counters:

@@ -10,8 +10,8 @@ import re
 
 from ebpfgen import ir
 
-NUMBERS = re.compile(r"ctx\[\d+\]|ctx->args\[\d+\]|PT_REGS_\w+\(ctx\)")
-"""What the context gives as 64 bits without sign."""
+NUMBERS = re.compile(r"ctx\[\d+\]|ctx->\w+(\[\d+\])?|PT_REGS_\w+\(ctx\)")
+"""What the context gives as 64 bits without sign, where it is cast to a pointer."""
 
 
 def c_string(text: bytes) -> str:

@@ -44,7 +44,7 @@ class Entries(Builtins):
         if not isinstance(value.type, ir.PtrT):
             return text
         bare = re.sub(r"^\((const )?(struct \w+|void|char) \*\)", "", text)  # what the context gives is cast once, not twice
-        return bare if NUMBERS.fullmatch(bare) else f"(__u64){operand_of(bare)}"
+        return bare if bare != text and NUMBERS.fullmatch(bare) else f"(__u64){operand_of(bare)}"
 
     def _struct(self, layout: StructLayout, values: list[tuple[Slot, ir.Expr]], base: str) -> str:
         """A variable of that layout: numbers in the initialiser (which zeroes the rest), the others stored after it."""

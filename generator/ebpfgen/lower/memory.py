@@ -14,6 +14,7 @@ from ebpfgen.cline import Line
 from ebpfgen.records import replace
 from ebpfgen.typer import c_int
 
+from .collected import ARGUMENTS
 from .ctext import operand_of, path_of, primary_of
 from .writer import Writer
 
@@ -63,6 +64,8 @@ class Memory(Writer):
             self.whole.types.member(struct, member)
         if isinstance(v.type, ir.PtrT) and v.type.target:
             self.whole.types.pointer(v.type.target)
+        if v.c.endswith("]") and self.program.context.startswith(ARGUMENTS):
+            return v.c.replace("ctx[", "((__u64 *)ctx)[")
         return self.whole.types.respelled(v.c, v.type)
 
     def read(self, v: ir.Input, name: str) -> None:

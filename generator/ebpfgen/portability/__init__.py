@@ -14,7 +14,7 @@ from ebpfgen import ir, model
 from ebpfgen.kernel import Kernel
 from ebpfgen.records import record, replace
 
-from . import carried, hooks
+from . import called, carried, hooks
 from .carried import Chosen
 from .lack import Lack
 from .plan import choose, programs
@@ -97,8 +97,9 @@ def predict(checked: ir.CheckedSpec, built: Kernel, kernel: Kernel) -> Outcome:
 
 def _verdict(program: ir.Program, built: Kernel, kernel: Kernel, params: dict[str, object]) -> _Verdict:
     lack = hooks.why_not(program, kernel)
-    if lack is not None:
-        return _Verdict((lack,), (), ())
+    lacks = (lack,) if lack is not None else tuple(called.lacking(program, kernel))
+    if lacks:
+        return _Verdict(lacks, (), ())
     usual, any_values = (carried.carry(program, built, kernel, values) for values in (params, None))
     otherwise = [lack for lack in any_values.lacks if lack not in usual.lacks]
     if otherwise:

@@ -1,25 +1,21 @@
-"""What of a program's body means the same on another kernel: its members, arguments, constants, and which fields it chooses.
+"""What of a program's body means the same on another kernel: its members, constants, and which fields it chooses.
 
 Receives a program typed against the kernel that it is built for, that kernel and another one; returns what the other lacks and
 what is chosen there. Pure. CO-RE finds members by their names, wherever they lie (libbpf's relo_core.c): what it does not find
 makes the verifier refuse the program, unless a condition that is constant on that kernel keeps it from being reached. What the
-places of arguments or the values of constants are is not asked again on the other kernel, so that is compared here.
+values of constants are is not asked again on the other kernel, so that is compared here; of arguments :mod:`.called` speaks.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from ebpfgen import btf, ir, model
-from ebpfgen.inputs.functions import HOOK
 from ebpfgen.kernel import Kernel, Tracepoint
 from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
 from .lack import Lack, Seek, like
-
-_SLOT = re.compile(r"ctx\[(\d+)\]|PT_REGS_PARM(\d)\(ctx\)")
 
 
 @record()
@@ -52,7 +48,6 @@ class _Walk:
         self.lacks: list[Lack] = []
         self.choices: list[Chosen] = []
         self.locals: dict[str, int | None] = {}
-        self.signature = _signature(program, kernel)
 
     # Statements
 
@@ -245,7 +240,7 @@ class _Walk:
             why = f"{thing} has {there.size} bytes here, {here.size} where the artefact is built"
             yield Lack("other_size", thing, why, at=load.at, silent=True)
 
-    # Arguments and constants
+    # Records and constants
 
     def input(self, node: ir.Input) -> None:
         at = node.at or self.program.at.mark
@@ -257,9 +252,6 @@ class _Walk:
                 self.lacks.append(Lack("no_member", f"{struct.name}.{member.name}", why, seek, at))
         if self.program.record is not None and node.name.startswith("args."):
             self.fixed(node.name.removeprefix("args."), self.program.record, at)
-        slot = _SLOT.search(node.c)
-        if slot and self.signature is not None:
-            self.argument(node, int(slot[1]) if slot[1] else int(slot[2]) - 1, self.signature)
 
     def fixed(self, name: str, record: Tracepoint, at: Mark) -> None:
         """A field that is read where the format file of the kernel built for has it."""
@@ -273,48 +265,11 @@ class _Walk:
             why = f"args.{name} {where}, the artefact reads at byte {here[0]}"
             self.lacks.append(Lack("moved", f"args.{name} of {record.name}", why, at=at, silent=True))
 
-    def argument(self, node: ir.Input, slot: int, there: btf.FuncProto) -> None:
-        at = node.at or self.program.at.mark
-        name = node.name.removeprefix("args.")
-        if name == "retval":
-            self.result(slot, there, at)
-        if not node.name.startswith("args."):
-            return
-        names = [param for param, _ in there.params]
-        if slot < len(names) and (names[slot] == name or self.same_argument(slot, there)):
-            return
-        place = f"is number {names.index(name)} of the arguments" if name in names else "is not among the arguments"
-        why = f"{node.name} {place}, the artefact reads number {slot}"
-        silent = slot < len(names) or self.program.kind in ("kprobe", "raw_tracepoint")
-        self.lacks.append(Lack("moved", f"{node.name} of {self.program.text}", why, at=at, silent=silent))
-
-    def result(self, slot: int, there: btf.FuncProto, at: Mark) -> None:
-        if slot != len(there.params):
-            why = f"the function takes {len(there.params)} arguments, {slot} where the artefact is built: retval lies elsewhere"
-            self.lacks.append(Lack("moved", f"retval of {self.program.text}", why, at=at, silent=True))
-
-    def same_argument(self, slot: int, there: btf.FuncProto) -> bool:
-        """Renamed, but of the same type."""
-        here = _signature(self.program, self.built)
-        if here is None or slot >= len(here.params):
-            return True
-        (name, a), (other, b) = here.params[slot], there.params[slot]
-        moved = name in [param for param, _ in there.params] or other in [param for param, _ in here.params]
-        return not moved and self.built.btf.c_name(a) == self.kernel.btf.c_name(b)
-
     def constant(self, name: str, value: int, at: Mark) -> None:
         here, there = self.built.constant(name), self.kernel.constant(name)
         if here and there and here[0] == value and there[0] != value:
             why = f"{name} is {there[0]} here, {value} where the artefact is built"
             self.lacks.append(Lack("other_value", name, why, at=at, silent=True))
-
-
-def _signature(program: ir.Program, kernel: Kernel) -> btf.FuncProto | None:
-    if program.kind in ("raw_tracepoint", "tp_btf"):
-        return kernel.raw_tracepoint(str(program.target["name"]))
-    if program.kind == "lsm":
-        return kernel.function(f"{HOOK}{program.target['hook']}")
-    return kernel.function(str(program.target["function"])) if "function" in program.target else None
 
 
 def defaults(params: Mapping[str, ir.ParamInfo]) -> dict[str, object]:

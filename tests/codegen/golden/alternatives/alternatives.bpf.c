@@ -75,6 +75,11 @@ struct request___records { struct { char c; } rq_disk[1]; } __attribute__((prese
 	 bpf_core_field_exists(struct type##___pointers, member) || \
 	 bpf_core_field_exists(struct type##___records, member))
 
+/* Arguments of tracepoint block_rq_issue; where another kernel has them, they are found at load. */
+struct args_of_tracepoint_block_rq_issue {
+	__u64 rq;
+} __attribute__((preserve_access_index));
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct alternatives_config config = {};
 
@@ -281,7 +286,7 @@ static __always_inline void add_to_opens(__u64 amount, __u16 weight)
 
 /* tp_btf:block_rq_issue (alternatives.yaml:13): request */
 SEC("?tp_btf/block_rq_issue")
-int request_block_rq_issue(__u64 *ctx)
+int request_block_rq_issue(struct args_of_tracepoint_block_rq_issue *ctx)
 {
 	__u16 weight;
 	struct request *rq;
@@ -294,7 +299,7 @@ int request_block_rq_issue(__u64 *ctx)
 	weight = sample();
 	if (!weight)
 		return 0;
-	rq = (struct request *)ctx[0];
+	rq = (struct request *)ctx->rq;
 	disk = (bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk))
 			? rq->q->disk : BPF_CORE_READ((struct request___other *)rq, rq_disk);
 	first = bpf_core_field_exists(struct request, q) && bpf_core_field_exists(struct request_queue, disk) &&

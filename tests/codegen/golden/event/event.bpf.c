@@ -69,6 +69,11 @@ struct cgroup___other { /* cgroup as other kernels have it */
 	struct cgroup *ancestors[1];
 } __attribute__((preserve_access_index));
 
+/* Arguments of tracepoint net_dev_queue; where another kernel has them, they are found at load. */
+struct args_of_tracepoint_net_dev_queue {
+	__u64 skb;
+} __attribute__((preserve_access_index));
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct event_config config = {};
 
@@ -442,7 +447,7 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 
 /* raw_tracepoint:net_dev_queue (event.yaml:47): net_dev_queue */
 SEC("?raw_tp/net_dev_queue")
-int net_dev_queue(__u64 *ctx)
+int net_dev_queue(struct args_of_tracepoint_net_dev_queue *ctx)
 {
 	struct sk_buff *skb;
 	__u16 weight;
@@ -450,7 +455,7 @@ int net_dev_queue(__u64 *ctx)
 
 	if (config.filter_on && !wanted())
 		return 0;
-	skb = (struct sk_buff *)ctx[0];
+	skb = (struct sk_buff *)ctx->skb;
 	weight = sample();
 	count(PRODUCED_SENT);
 	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;

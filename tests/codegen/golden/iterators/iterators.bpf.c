@@ -77,6 +77,13 @@ struct cgroup___other { /* cgroup as other kernels have it */
 	struct cgroup *ancestors[1];
 } __attribute__((preserve_access_index));
 
+/* Arguments of function bpf_lsm_task_kill; where another kernel has them, they are found at load. */
+struct args_of_function_bpf_lsm_task_kill {
+	__u64 p;
+	__u64 sig;
+	__u64 retval;
+} __attribute__((preserve_access_index));
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct iterators_config config = {};
 
@@ -395,7 +402,7 @@ int on_task(struct bpf_iter__task___kernel *ctx)
 
 /* lsm:task_kill (iterators.yaml:18): task_kill */
 SEC("?lsm/task_kill")
-int task_kill(__u64 *ctx)
+int task_kill(struct args_of_function_bpf_lsm_task_kill *ctx)
 {
 	__u16 weight;
 	__u64 pid_tgid;
@@ -412,8 +419,8 @@ int task_kill(__u64 *ctx)
 		e->__weight = weight;
 		e->__marks = 0;
 		e->pid = pid_tgid >> 32;
-		e->target = (__u32)NUMBER((struct task_struct *)ctx[0], tgid);
-		e->signal = (__s32)ctx[1];
+		e->target = (__u32)NUMBER((struct task_struct *)ctx->p, tgid);
+		e->signal = (__s32)ctx->sig;
 		submit(e, sizeof(*e));
 	} else {
 		count(weight ? RING_FULL_ASKED : SAMPLED_ASKED);

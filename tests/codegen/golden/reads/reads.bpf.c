@@ -90,6 +90,23 @@ struct cgroup___other { /* cgroup as other kernels have it */
 	struct cgroup *ancestors[1];
 } __attribute__((preserve_access_index));
 
+/* Arguments of function vfs_read; where another kernel has them, they are found at load. */
+struct args_of_function_vfs_read {
+	__u64 file;
+	__u64 buf;
+	__u64 count;
+	__u64 pos;
+	__u64 retval;
+} __attribute__((preserve_access_index));
+
+/* Arguments of tracepoint sched_switch; where another kernel has them, they are found at load. */
+struct args_of_tracepoint_sched_switch {
+	__u64 preempt;
+	__u64 prev;
+	__u64 next;
+	__u64 prev_state;
+} __attribute__((preserve_access_index));
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct reads_config config = {};
 
@@ -287,7 +304,7 @@ static __always_inline __u32 read_kernel_string(char *to, __u32 size, const void
 
 /* fentry:vfs_read (reads.yaml:11): vfs_read */
 SEC("?fentry/vfs_read")
-int vfs_read(__u64 *ctx)
+int vfs_read(struct args_of_function_vfs_read *ctx)
 {
 	struct file *file;
 	struct dentry *d;
@@ -297,11 +314,11 @@ int vfs_read(__u64 *ctx)
 
 	if (config.filter_on && !wanted())
 		return 0;
-	file = (struct file *)ctx[0];
+	file = (struct file *)ctx->file;
 	d = file->f_path.dentry;
 	weight = sample();
 	behind = 0;
-	bpf_probe_read_kernel(&behind, sizeof(behind), (void *)ctx[3]);
+	bpf_probe_read_kernel(&behind, sizeof(behind), (void *)ctx->pos);
 	count(PRODUCED_READ);
 	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
 	if (e) {
@@ -314,7 +331,7 @@ int vfs_read(__u64 *ctx)
 						 FAULTED_READ_PARENT) << 2;
 		e->inode = NUMBER(file->f_inode, i_ino);
 		e->mode = NUMBER(d->d_inode, i_mode);
-		e->count = ctx[2];
+		e->count = ctx->count;
 		e->position = behind;
 		e->regular = ((__u64)NUMBER(d->d_inode, i_mode) & 61440 /* S_IFMT */) == 32768 /* S_IFREG */;
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
@@ -363,7 +380,7 @@ int tcp_connect(struct pt_regs *ctx)
 
 /* tp_btf:sched_switch (reads.yaml:34): sched_switch */
 SEC("?tp_btf/sched_switch")
-int sched_switch(__u64 *ctx)
+int sched_switch(struct args_of_tracepoint_sched_switch *ctx)
 {
 	__u16 weight;
 	struct task_struct *prev, *base, *task, *base2;
@@ -372,7 +389,7 @@ int sched_switch(__u64 *ctx)
 	if (config.filter_on && !wanted())
 		return 0;
 	weight = sample();
-	prev = (struct task_struct *)ctx[1];
+	prev = (struct task_struct *)ctx->prev;
 	barrier_var(prev);
 	base = (struct task_struct *)(__u64)prev;
 	task = (struct task_struct *)bpf_get_current_task();
@@ -389,7 +406,7 @@ int sched_switch(__u64 *ctx)
 		e->uid = NUMBER(prev->cred, uid.val);
 		e->far = READ_NUMBER(BPF_CORE_READ(base2, real_parent), tgid);
 		e->exiting = (__s64)NUMBER(prev, exit_code) >> 8;
-		e->swapped = bpf_htons((__u16)NUMBER((struct task_struct *)ctx[2], pid));
+		e->swapped = bpf_htons((__u16)NUMBER((struct task_struct *)ctx->next, pid));
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));

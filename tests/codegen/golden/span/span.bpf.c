@@ -58,6 +58,18 @@ struct cgroup___other { /* cgroup as other kernels have it */
 	struct cgroup *ancestors[1];
 } __attribute__((preserve_access_index));
 
+/* Arguments of tracepoint block_rq_issue; where another kernel has them, they are found at load. */
+struct args_of_tracepoint_block_rq_issue {
+	__u64 rq;
+} __attribute__((preserve_access_index));
+
+/* Arguments of tracepoint block_rq_complete; where another kernel has them, they are found at load. */
+struct args_of_tracepoint_block_rq_complete {
+	__u64 rq;
+	__u64 error;
+	__u64 nr_bytes;
+} __attribute__((preserve_access_index));
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct span_config config = {};
 
@@ -362,7 +374,7 @@ done:
 
 /* tp_btf:block_rq_issue (span.yaml:24): io.start */
 SEC("?tp_btf/block_rq_issue")
-int io_block_rq_issue(__u64 *ctx)
+int io_block_rq_issue(struct args_of_tracepoint_block_rq_issue *ctx)
 {
 	struct request *rq;
 	struct io_pair key;
@@ -370,7 +382,7 @@ int io_block_rq_issue(__u64 *ctx)
 
 	if (config.filter_on && !wanted())
 		return 0;
-	rq = (struct request *)ctx[0];
+	rq = (struct request *)ctx->rq;
 	__builtin_memset(&key, 0, sizeof(key));
 	key.key0 = (__u64)rq;
 	key.key1 = NUMBER(rq, __sector);
@@ -382,7 +394,7 @@ int io_block_rq_issue(__u64 *ctx)
 
 /* tp_btf:block_rq_complete (span.yaml:25): io.end */
 SEC("?tp_btf/block_rq_complete")
-int io_block_rq_complete(__u64 *ctx)
+int io_block_rq_complete(struct args_of_tracepoint_block_rq_complete *ctx)
 {
 	struct request *rq;
 	struct io_pair key;
@@ -391,9 +403,9 @@ int io_block_rq_complete(__u64 *ctx)
 	struct gendisk *disk;
 	struct io_key key2;
 
-	if ((__s32)ctx[1] != 0)
+	if ((__s32)ctx->error != 0)
 		return 0;
-	rq = (struct request *)ctx[0];
+	rq = (struct request *)ctx->rq;
 	__builtin_memset(&key, 0, sizeof(key));
 	key.key0 = (__u64)rq;
 	key.key1 = NUMBER(rq, __sector);

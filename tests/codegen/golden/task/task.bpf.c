@@ -49,6 +49,11 @@ struct cgroup___other { /* cgroup as other kernels have it */
 	struct cgroup *ancestors[1];
 } __attribute__((preserve_access_index));
 
+/* Arguments of tracepoint sched_wakeup; where another kernel has them, they are found at load. */
+struct args_of_tracepoint_sched_wakeup {
+	__u64 p;
+} __attribute__((preserve_access_index));
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct task_config config = {};
 
@@ -242,9 +247,9 @@ static __always_inline void add_to_chosen(__u64 amount, __u16 weight)
 
 /* tp_btf:sched_wakeup (task.yaml:13): sched_wakeup */
 SEC("?tp_btf/sched_wakeup")
-int sched_wakeup(__u64 *ctx)
+int sched_wakeup(struct args_of_tracepoint_sched_wakeup *ctx)
 {
-	struct task_struct *p = (struct task_struct *)ctx[0];
+	struct task_struct *p = (struct task_struct *)ctx->p;
 	char comm[16] = {};
 	__u16 weight;
 	__u64 now;

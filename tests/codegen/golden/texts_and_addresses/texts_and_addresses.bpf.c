@@ -74,6 +74,11 @@ struct cgroup___other { /* cgroup as other kernels have it */
 	struct cgroup *ancestors[1];
 } __attribute__((preserve_access_index));
 
+/* Arguments of tracepoint net_dev_queue; where another kernel has them, they are found at load. */
+struct args_of_tracepoint_net_dev_queue {
+	__u64 skb;
+} __attribute__((preserve_access_index));
+
 /* Set by ebpfrun between open and load; the verifier drops what is switched off. */
 const volatile struct texts_and_addresses_config config = {};
 
@@ -441,7 +446,7 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 
 /* tp_btf:net_dev_queue (texts_and_addresses.yaml:24): net_dev_queue */
 SEC("?tp_btf/net_dev_queue")
-int net_dev_queue(__u64 *ctx)
+int net_dev_queue(struct args_of_tracepoint_net_dev_queue *ctx)
 {
 	struct sk_buff *skb;
 	char text[6];
@@ -452,7 +457,7 @@ int net_dev_queue(__u64 *ctx)
 
 	if (config.filter_on && !wanted())
 		return 0;
-	skb = (struct sk_buff *)ctx[0];
+	skb = (struct sk_buff *)ctx->skb;
 	__builtin_memset(text, 0, sizeof(text));
 	bpf_probe_read_kernel_str(text, 6, skb->dev->name);
 	both = __builtin_memcmp(text, "eth0", 5);

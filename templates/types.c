@@ -215,3 +215,57 @@ long er_signature(const char *kind, const char *name, char *buf, size_t cap)
 		length = is_function ? say_function(btf, name, buf, cap) : say_tracepoint(btf, name, buf, cap);
 	return length >= (long)cap ? -EMSGSIZE : length;
 }
+
+/* "[]" for each array around it, then what it is, as libbpf compares members of the same name. */
+static int is_of_kind(const struct btf *btf, __u32 id, const char *kind)
+{
+	static const char *const words[] = {
+		[BTF_KIND_INT] = "int", [BTF_KIND_PTR] = "ptr", [BTF_KIND_STRUCT] = "struct", [BTF_KIND_UNION] = "struct",
+		[BTF_KIND_ENUM] = "enum", [BTF_KIND_ENUM64] = "enum", [BTF_KIND_FWD] = "fwd", [BTF_KIND_FUNC_PROTO] = "proto",
+		[BTF_KIND_FLOAT] = "float",
+	};
+	const struct btf_type *type = behind(btf, id);
+	size_t number;
+
+	while (type && btf_is_array(type) && !strncmp(kind, "[]", 2)) {
+		type = behind(btf, btf_array(type)->type);
+		kind += 2;
+	}
+	number = type ? btf_kind(type) : 0;
+	return number < sizeof(words) / sizeof(*words) && words[number] && !strcmp(words[number], kind);
+}
+
+/* Inside of members without a name, too. 1, 0, or -1 where there is no such member. */
+static int member_is(const struct btf *btf, const struct btf_type *type, const char *name, const char *kind, int hops)
+{
+	const struct btf_member *m = btf_members(type);
+	int i;
+
+	for (i = 0; i < btf_vlen(type); i++, m++) {
+		const char *own = btf__name_by_offset(btf, m->name_off);
+		const struct btf_type *inner;
+		int is;
+
+		if (!strcmp(own, name) && *name)
+			return !*kind || is_of_kind(btf, m->type, kind);
+		inner = *own || hops == MOST_HOPS ? NULL : behind(btf, m->type);
+		is = inner && btf_is_composite(inner) ? member_is(btf, inner, name, kind, hops + 1) : -1;
+		if (is >= 0)
+			return is;
+	}
+	return -1;
+}
+
+int er_member(const char *structure, const char *member, const char *kind)
+{
+	const struct btf *btf;
+	size_t i;
+
+	for (i = 0; (btf = types_at(i)); i++) {
+		const struct btf_type *type = find(btf, structure, BTF_KIND_STRUCT, BTF_KIND_UNION);
+
+		if (type)
+			return member_is(btf, type, member, kind, 0) > 0;
+	}
+	return 0;
+}

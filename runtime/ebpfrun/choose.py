@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from . import verdict, wildcards
@@ -190,6 +190,23 @@ class Chooser:
         except SymbolError as error:
             return str(error)
         return None
+
+
+def fields_taken(manifest: Manifest, programs: Iterable[int], has: Callable[[str, str, str], bool] | None) -> list[str]:
+    """Which field the programs read where they have a choice; ``has`` tells of this kernel's (struct, member, kind), None on the
+    kernel built for."""
+    chosen = set(programs)
+    lines = []
+    for choice in manifest.choices:
+        if chosen.isdisjoint(choice.programs):
+            continue
+        taken = choice.built
+        if has is not None:
+            taken = next(i for i, option in enumerate(choice.options) if all(has(*need) for need in option.needs))
+        texts = [option.text for option in choice.options]
+        file = manifest.programs[choice.programs[0]].file
+        lines.append(f"reads {texts[taken]} ({file}:{choice.line}), of {' | '.join(texts)}")
+    return lines
 
 
 def _identity(program: Program) -> tuple[object, ...]:

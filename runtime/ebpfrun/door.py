@@ -70,8 +70,12 @@ class Driver:
         lines = (line.split("\t") for line in self._text(buffer).splitlines())
         return tuple(Parameter(name, type, int(size)) for name, type, size in lines)
 
+    def has_member(self, structure: str, member: str, kind: str) -> bool:
+        """Whether this kernel's struct has a member of that kind ("" for any)."""
+        return bool(self.lib.er_member(structure.encode(), member.encode(), kind.encode()))
+
     def forget_types(self) -> None:
-        """Frees what :meth:`signature` reads."""
+        """Frees what :meth:`signature` and :meth:`has_member` read."""
         self.lib.er_types_end()
 
     def records(self, manifest: Manifest, offset: int) -> Records:

@@ -131,6 +131,23 @@ class Named(NamedTuple):
     column: int
 
 
+class Option(NamedTuple):
+    """Of a choice between fields, as the spec has it. ``needs``: (struct, member, kind of member, "" for any) that tell it from
+    the others."""
+
+    text: str
+    needs: tuple[tuple[str, str, str], ...]
+
+
+class Fields(NamedTuple):
+    """A choice between fields, at ``line`` of the spec; ``built``: which option is taken on the kernel built for."""
+
+    line: int
+    options: tuple[Option, ...]
+    built: int
+    programs: tuple[int, ...]
+
+
 class Program(NamedTuple):
     """``text`` is the attach point as the spec has it, at ``file``:``line``; ``signature`` (an index into
     ``Manifest.signatures``) is what it is called with, where it names ``arguments``."""
@@ -220,6 +237,7 @@ class Manifest(NamedTuple):
     overhead: str = ""
     rings: tuple[str, ...] = ("events",)
     signatures: tuple[Signature, ...] = ()
+    choices: tuple[Fields, ...] = ()
 
     def path(self, file: str) -> str:
         return os.path.join(self.folder, file)
@@ -378,6 +396,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         tables=_tables(n.node("tables")),
         overhead=n.text("overhead") if "overhead" in n.data else "",
         signatures=n.list("signatures", _signature) if "signatures" in n.data else (),
+        choices=n.list("choices", _choice) if "choices" in n.data else (),
     )
     for attach in manifest.attach:
         for one in members(attach.plan):
@@ -464,6 +483,19 @@ def _signature(n: _Node) -> Signature:
     except (TypeError, ValueError):
         raise n._wrong("lists of three, and pairs of numbers", takes, "takes") from None
     return Signature(n.text("kind"), n.text("name"), parameters, places)
+
+
+def _choice(n: _Node) -> Fields:
+    programs = n.get("programs", list, "a list")
+    return Fields(n.number("line"), n.list("options", _option), n.number("built"), tuple(int(number) for number in programs))
+
+
+def _option(n: _Node) -> Option:
+    needs = n.get("needs", list, "a list")
+    try:
+        return Option(n.text("text"), tuple((str(struct), str(member), str(kind)) for struct, member, kind in needs))
+    except (TypeError, ValueError):
+        raise n._wrong("lists of three", needs, "needs") from None
 
 
 def _plan(n: _Node) -> Plan:

@@ -150,7 +150,8 @@ class Tracer:
             refused = self._load(self._object, choice, chooser) or (self._attach(self._object) if attaches else None)
             if refused is None:
                 self._tell(choice)
-                for remark in arguments.remarks(chosen):
+                has = None if btf else driver.has_member
+                for remark in [*arguments.remarks(chosen), *choose.fields_taken(self.manifest, choice.programs, has)]:
                     self._notice(remark, False)
                 return
             self._close()

@@ -20,6 +20,7 @@ from ebpfgen.btf_index import STRUCT, Sections, make_index
 from ebpfgen.kernel_description import Description
 from ebpfgen.kernel_host import HostSource
 from ebpfgen.pipeline import Setting
+from ebpfrun.tracer import Tracer
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
@@ -199,3 +200,28 @@ probes:
     assert traced.events("raw") == [{"second": 1, **unmarked}]
     names = [(name, "another name"), ("another name", name)]
     assert traced.events("renamed") == [{"thread": os.getpid(), "old": a, "new": b, **unmarked} for a, b in names]
+
+
+def test_verbose_says_which_of_several_fields_is_read(lab: Lab) -> None:
+    """Built for the kernel made by hand and for this one: what each program finds out by itself is what is said."""
+    text = """
+events:
+  e: {fields: {prio: u32, parent: u32, pointer: bool}}
+probes:
+  - on: tracepoint:raw_syscalls:sys_enter
+    where: args.id == 157 and args.args[0] == 0x7f00
+    let: {t: curtask}
+    emit: e
+    with:
+      prio: ["(u32)t.static_prio", (u32)t.exit_code]
+      parent: ["(u32)t.real_parent.no_such_member", (u32)t.real_parent.tgid]
+      pointer: ["t.no_such_pointer != 0", "t.cred != 0"]
+"""
+    own = Lab(lab.folder / "own", lab.setting)
+    own.folder.mkdir()
+    for built in (Lab(lab.folder, Setting.of(fake_kernel.kernel())), own):
+        said: list[str] = []
+        with Tracer(str(built.build(text)), filters={"pid": os.getpid()}, notice=lambda text, _: said.append(text)):  # noqa: B023
+            pass
+        reads = [line.partition(" (t.yaml")[0] for line in said if line.startswith("reads ")]
+        assert reads == ["reads (u32)t.static_prio", "reads (u32)t.real_parent.tgid", "reads t.cred != 0"]

@@ -54,13 +54,16 @@ Point = tuple[str, int]
 
 class Said:
     """What the runtime tells: what it passed over, and why. ``lines``: those of the spec that an attach point may be told of by:
-    its own, and that of what it lacks."""
+    its own, and that of what it lacks. ``read``: of each choice between fields the one that is read."""
 
     def __init__(self, lines: dict[Point, set[int]]) -> None:
         self.lines = lines
         self.passed: dict[Point, str] = {}
+        self.read: dict[Point, str] = {}
 
     def __call__(self, line: str, _important: bool) -> None:
+        if found := re.match(r"reads (.*) \([^ :]+:(\d+)\), of (.*)", line):
+            self.read[found[3], int(found[2])] = found[1]
         if found := re.match(r"passed over (.*) \([^ :]+:(\d+)(?::\d+)?\): (.*)", line):
             (point,) = [p for p, lines in self.lines.items() if p[0] == found[1] and int(found[2]) in lines]
             self.passed[point] = found[3]
@@ -86,6 +89,9 @@ def test_it_happens_as_the_table_says(lab_artefacts: Path, table: tuple[str, dic
     by_kernel = {point for point, cell in cells.items() if not cell.get("in_file")}
     assert attached & by_kernel == {point for point in by_kernel if cells[point]["state"] in ("attached", "wrong")}
     assert {cells[point]["state"] for point in attached - by_kernel} <= {"attached", "spare"}
+    for row in specs[name]["lines"]:
+        if row["kind"] == "choice" and row["on"][label]["state"] == "option":
+            assert said.read[row["text"], row["line"]] == row["text"].split(" | ")[row["on"][label]["option"]]
     for point, why in said.passed.items():
         if not cells[point].get("in_file"):
             assert cells[point]["state"] in ("passed", "absent"), (point, why)

@@ -15,6 +15,7 @@ from ebpfgen.lower.collected import is_plain
 from ebpfgen.lower.statements import Lowerer
 from ebpfgen.proof import Described
 
+from .choices import choices
 from .signatures import asked_by_name, signatures_of
 from .structs import value_layout
 
@@ -69,6 +70,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
             for p in checked.programs
         ],
         "attach": [{"probe": a.probe, "line": a.at.mark.line, "plan": _plan(a.plan)} for a in checked.attach],
+        "choices": choices(checked, lowerer.btf),
         "left_out": [{"probe": o.probe, "text": o.text, "line": o.at.mark.line, "why": o.why} for o in checked.left_out],
         "counters": [{"index": i, "kind": kind, "of": of} for (kind, of), i in lowerer.counters.slots.items()],
         "tables": checked.tables,

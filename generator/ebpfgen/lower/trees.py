@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from ebpfgen import ir
+from ebpfgen import btf, ir
 
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def first_that_exists(v: ir.FieldChoice) -> ir.Expr:
     """The choice as conditions: what only one of the options needs tells whether it can be taken."""
-    common = set(v.fields[0]).intersection(*map(set, v.fields[1:]))
     chosen = v.options[-1]
-    for option, fields in reversed(list(zip(v.options[:-1], v.fields[:-1], strict=True))):
-        telling = tuple(f for f in fields if f not in common)
-        chosen = ir.Conditional(v.type, ir.Exists(ir.BoolT(), telling or fields), option, chosen)
+    for option, fields in reversed(list(zip(v.options[:-1], telling(v), strict=True))):
+        chosen = ir.Conditional(v.type, ir.Exists(ir.BoolT(), fields), option, chosen)
     return chosen
+
+
+def telling(v: ir.FieldChoice) -> list[tuple[tuple[btf.Struct, btf.Member], ...]]:
+    """Of each option but the last, what tells whether it can be taken."""
+    common = set(v.fields[0]).intersection(*map(set, v.fields[1:]))
+    return [tuple(f for f in fields if f not in common) or fields for fields in v.fields[:-1]]
 
 
 def conjuncts(v: ir.Expr) -> list[ir.Expr]:

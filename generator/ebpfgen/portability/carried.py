@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from ebpfgen import btf, ir, model
 from ebpfgen.kernel import Kernel, Tracepoint
+from ebpfgen.lower.trees import telling
 from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
@@ -163,10 +164,8 @@ class _Walk:
 
     def option(self, choice: ir.FieldChoice) -> int:
         """The one that the program takes: each but the last is tested for what only some of the options need."""
-        common = set(choice.fields[0]).intersection(*map(set, choice.fields[1:]))
-        for i, fields in enumerate(choice.fields[:-1]):
-            telling = [f for f in fields if f not in common] or fields
-            if all(self.has(struct, member, False) for struct, member in telling):
+        for i, fields in enumerate(telling(choice)):
+            if all(self.has(struct, member, False) for struct, member in fields):
                 return i
         return len(choice.options) - 1
 

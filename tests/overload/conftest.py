@@ -117,11 +117,11 @@ class Run:
 
 @pytest.fixture
 def start(artefact: Path, caller: Caller, tmp_path: Path) -> Callable[..., object]:
-    """``with start(*options) as run``: attached to the caller inside."""
+    """``with start(*options) as run``: attached to the caller inside, or to the process ``pid``."""
 
     @contextmanager
-    def started(*options: object) -> Iterator[Run]:
-        command = [EBPFRUN, str(artefact), "--pid", str(caller.pid), *map(str, options)]
+    def started(*options: object, pid: int = caller.pid) -> Iterator[Run]:
+        command = [EBPFRUN, str(artefact), "--pid", str(pid), *map(str, options)]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         run = Run(process)
         try:

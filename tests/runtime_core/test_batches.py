@@ -119,7 +119,10 @@ def test_a_cancelled_wait_loses_nothing(tracer: Tracer, child: Child) -> None:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(batches), 0.001)
         child.call(5)
-        return len(await anext(batches))
+        found = 0
+        while found < 5:  # in one batch, or in more where the machine is busy
+            found += len(await anext(batches))
+        return found
 
     assert asyncio.run(main()) == 5
 

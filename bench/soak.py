@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +22,14 @@ from workloads import Workload, Workloads
 QUEUE = "queue=64MiB"  # four seconds, for a moment without a CPU
 ROTATE = {"jsonl": "256MiB", "parquet": "64MiB"}
 LOOK = 0.5  # seconds between looks at memory and files
-WARM_UP = 0.2  # of the run: memory is compared from then on
+WARM_UP = 2  # finished files of each sink: memory is compared from then on
 
 
 @dataclass(slots=True)
 class Soak:
     """What a run was found to be. ``waited``: seconds in which the thread that drains wanted a CPU and had none: longer than the
-    ring lasts at a time, and it overflows, whatever the tracer does; ``rss``: MB at each look; ``files``: events in finished
-    files, by sink."""
+    ring lasts at a time, and it overflows, whatever the tracer does; ``rss``: MB at each look, the first ``warm_up`` of them while
+    it had not yet been once through all that it does; ``files``: events in finished files, by sink."""
 
     calls: int = 0
     seconds: float = 0.0
@@ -36,13 +37,18 @@ class Soak:
     said: str = ""
     waited: float = 0.0
     rss: list[float] = field(default_factory=list)
+    warm_up: int = 0
     files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROTATE, 0))
-    number: int = 0
+    finished: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def number(self) -> int:
+        return self.finished.total()
 
     @property
     def growth(self) -> float:
-        """MB between the fifth of the run behind the warm-up and the last one."""
-        steady = self.rss[int(WARM_UP * len(self.rss)) :]
+        """MB between the first quarter of the run behind the warm-up and the last one."""
+        steady = self.rss[self.warm_up :]
         part = max(1, len(steady) // 4)
         return median(steady[-part:]) - median(steady[:part])
 
@@ -105,13 +111,15 @@ def _look_until_done(work: Workload, pid: int, out: Path, found: Soak) -> None:
         found.rss.append(int(resident[1]) / 1024)
         found.waited = int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
         _count_finished(out, found)
+        if min(found.finished[sink] for sink in ROTATE) < WARM_UP:
+            found.warm_up = len(found.rss)
 
 
 def _count_finished(out: Path, found: Soak) -> None:
     for sink, count in COUNTERS.items():
         for path in out.glob(f"calls-*.{sink}"):  # an unfinished one has another name
             found.files[sink] += count(path)
-            found.number += 1
+            found.finished[sink] += 1
             path.unlink()
 
 

@@ -28,8 +28,8 @@ WARM_UP = 2  # finished files of each sink: memory is compared from then on
 @dataclass(slots=True)
 class Soak:
     """What a run was found to be. ``waited``: seconds in which the thread that drains wanted a CPU and had none: longer than the
-    ring lasts at a time, and it overflows, whatever the tracer does; ``rss``: MB at each look, the first ``warm_up`` of them while
-    it had not yet been once through all that it does; ``files``: events in finished files, by sink."""
+    ring lasts at a time, and it overflows, whatever the tracer does; ``rss``: MB at each look, the first ``warm_up`` of them
+    while it had not yet been once through all that it does; ``files``: events in finished files, by sink."""
 
     calls: int = 0
     seconds: float = 0.0

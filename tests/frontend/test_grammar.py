@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfgen import grammar
+from properties import examples
 
 TEXT = (Path(grammar.__file__).parent / "expr.lark").read_text()
 LARK = grammar.lark_parser(TEXT)
@@ -56,11 +57,13 @@ def of_tables(text: str) -> Any:
         return None
 
 
+@examples()
 @given(EXPRESSIONS)
 def test_expressions(text: str) -> None:
     assert of_tables(text) == of_lark(text)
 
 
+@examples()
 @given(st.lists(st.sampled_from(WORDS), max_size=8), st.sampled_from([" ", "", "\n\t"]))
 def test_words_in_any_order(words: list[str], between: str) -> None:
     text = between.join(words)

@@ -158,6 +158,10 @@ class Records:
         self.loops: Loops = loops if loops is not None else PlainLoops(sizes(manifest))
         self.decoder = Decoder(manifest, offset)
 
+    def at(self, offset: int) -> Records:
+        """The same by another offset of the clocks: batches of both may come one after the other."""
+        return Records(self.manifest, offset, self.names, self.loops)
+
     def batch(self, data: Any, readings: Sequence[Reading] = ()) -> Batch:
         """A batch over ``data`` (anything with the buffer protocol, whole records only), which it borrows until its release."""
         return self.lent(Loan(memoryview(data).cast("B")), readings)

@@ -38,6 +38,8 @@ HEAVIEST = 1 << 15
 _SAMPLING = ".data.sampling"
 _PAGE = 1 << 18
 _LONGEST_WAIT = 60_000  # ms
+_CLOCK_LOOK = 1.0  # seconds
+_CLOCK_STEP = 10_000_000  # ns: less may be the time between looking at one clock and at the other
 _HURRY = 75  # per cent of a ring
 _QUICK = 50  # links: the kernel takes some 40 ms to end one of a perf event, and ends one after the other
 _BTF = "/sys/kernel/btf/vmlinux"
@@ -95,6 +97,7 @@ class Tracer:
         self._pages = Pages(max(_PAGE, largest + 16))
         self._taken: Counter[int] = Counter()
         self._detached = False
+        self._clock_due = 0.0
         self._missed: dict[str, int] = {}
         self._loaded: list[Program] = []
         self._wildcards: dict[str, wildcards.Chosen] = {}
@@ -195,9 +198,23 @@ class Tracer:
         loan = self._drained(timeout) if self._in_order is None else self._ordered(self._in_order, timeout)
         if loan is None:
             return None
+        self._look_at_clock()
         batch = self.records.lent(loan)
         self._taken.update(batch.counts)
         return batch
+
+    def _look_at_clock(self) -> None:
+        """The wall clock may be set while we observe, or go on where the kernel's stood still (a machine that slept): from then
+        on events have the time that it shows."""
+        now = time.monotonic()
+        if now < self._clock_due:
+            return
+        self._clock_due = now + _CLOCK_LOOK
+        offset, known = clock_offset(), self.records.offset
+        if abs(offset - known) < _CLOCK_STEP:
+            return
+        self._records = self.records.at(offset)
+        self._notice(f"the clock was set by {(offset - known) / 1e9:+.3f} s; times of events follow it from now on", True)
 
     def _filled(self, write: Callable[[bytearray], int]) -> Loan | None:
         page = self._pages.take()

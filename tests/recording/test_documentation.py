@@ -25,4 +25,4 @@ def test_the_heads_are_as_long_as_it_says() -> None:
 
 def test_every_kind_is_there() -> None:
     kinds = {kind.strip("`").encode() for kind, _ in rows("kind | holds")}
-    assert kinds == {contents.ABOUT, contents.EVENTS, contents.READINGS, contents.NAMES, contents.ACCOUNT}
+    assert kinds == {contents.ABOUT, contents.EVENTS, contents.READINGS, contents.NAMES, contents.CLOCK, contents.ACCOUNT}

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import duckdb
+import numpy
 import pytest
+from pyarrow import parquet
 
 from codegen.running import Lab
 from ebpfrun import cli
@@ -166,3 +172,31 @@ def test_what_was_not_recorded_is_said(tmp_path: Path, capsys: pytest.CaptureFix
 def test_where_nothing_can_be_recorded(target: str, error: type[Exception], words: str, tmp_path: Path) -> None:
     with pytest.raises(error, match=words):
         few("opensnoop", Path(target))
+
+
+def test_the_clock_is_set_in_the_middle(tmp_path: Path) -> None:
+    """Times follow it, in every sink of a replay as they did live; lines and tables alike."""
+    with Recording(str(Path(__file__).parent / "fixtures" / "opensnoop.rec")) as source:
+        data = next(item.data for item in source if isinstance(item, Events))
+        hours = [source.records.at(source.offset + hour * 3600 * 10**9) for hour in (0, 1, 0)]
+        recorder = Recorder(str(tmp_path / "run.rec"), source.records, source.manifest_text)
+        for records in hours:
+            with records.batch(data) as batch:
+                recorder.write(batch)
+                events = len(batch)
+        recorder.end(End(1.0, {}, {}))
+    into = [f"{sink}:{tmp_path}/out.{sink}" for sink in ("jsonl", "csv", "sqlite", "parquet", "duckdb")]
+    assert cli.main(["--quiet", "--replay", str(tmp_path / "run.rec"), *(word for sink in into for word in ("--sink", sink))]) == 0
+    lines = [json.loads(line)["time"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    found = {
+        "jsonl": [int(numpy.datetime64(time.removesuffix("Z"), "ns").astype("i8")) for time in lines],
+        "parquet": parquet.read_table(tmp_path / "out.parquet").column("time").cast("int64").to_pylist(),
+    }
+    with closing(sqlite3.connect(tmp_path / "out.sqlite")) as database:
+        found["sqlite"] = [row[0] for row in database.execute("select time from open").fetchall()]
+    with duckdb.connect(str(tmp_path / "out.duckdb"), read_only=True) as db:
+        found["duckdb"] = [row[0] for row in db.execute("select epoch_ns(time) from open").fetchall()]
+    assert found["jsonl"] == found["parquet"] == found["sqlite"] == found["duckdb"]
+    first, second, third = (found["jsonl"][i * events : (i + 1) * events] for i in range(3))
+    assert [b - a for a, b in zip(first, second, strict=True)] == [3600 * 10**9] * events
+    assert first == third

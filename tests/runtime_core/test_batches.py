@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from ebpfrun import tracer as tracing
+from ebpfrun.decode import clock_offset
 from ebpfrun.errors import ClosedError
 from ebpfrun.tracer import Tracer
 
@@ -139,6 +141,30 @@ def test_a_record_that_comes_with_a_wake_is_not_waited_for(tracer: Tracer, child
             tracer.wake()
         assert batch is not None and len(batch) == 5
         batch.release()
+
+
+def test_times_follow_the_clock_when_it_is_set(artefact: Make, child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a machine slept: its clock has gone on, the kernel's has not."""
+    hour, said = 3600 * 10**9, []
+    monkeypatch.setattr(tracing, "_CLOCK_LOOK", 0.0)
+
+    def noted(text: str, always: bool) -> None:
+        if always:
+            said.append(text)
+
+    with Tracer(str(artefact(one("on_getppid"))), filters={"pid": child.pid}, notice=noted) as tracer:
+        times = []
+        for ahead in (0, hour, hour):
+            monkeypatch.setattr(tracing, "clock_offset", lambda ahead=ahead: clock_offset() + ahead)
+            child.call(1)
+            batch = tracer.take()
+            assert batch is not None
+            with batch:
+                times += [row["time"] for row in batch.rows()]
+    assert hour <= times[1] - times[0] < hour + 600 * 10**9
+    assert times[1] < times[2] < times[1] + 600 * 10**9
+    assert len(said) == 1
+    assert said[0].startswith("the clock was set by +3600.0")
 
 
 @pytest.mark.slow

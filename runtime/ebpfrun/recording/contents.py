@@ -21,7 +21,7 @@ from ebpfrun.names import Name, Names
 
 from .chunks import RecordingError
 
-ABOUT, EVENTS, READINGS, NAMES, ACCOUNT = b"abou", b"even", b"read", b"name", b"acco"
+ABOUT, EVENTS, READINGS, NAMES, CLOCK, ACCOUNT = b"abou", b"even", b"read", b"name", b"cloc", b"acco"
 _RAW = ("ip", "mac")  # types whose values are bytes
 
 Found = dict[str, dict[int, "str | int"]]
@@ -57,6 +57,18 @@ def read_about(data: bytes, path: str) -> About:
         raise RecordingError(f"{what}: made by another version of ebpfgen, or altered; this ebpfrun can't replay it") from None
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise RecordingError(f"{path}: the recording does not say what was traced ({error!r})") from None
+
+
+def clock(offset: int) -> bytes:
+    """From here on."""
+    return _bytes({"offset": offset})
+
+
+def read_clock(data: bytes, path: str) -> int:
+    try:
+        return int(_object(data, path)["offset"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordingError(f"{path}: a clock that is none ({error!r})") from None
 
 
 def names(found: Found) -> bytes:

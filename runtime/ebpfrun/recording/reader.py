@@ -24,7 +24,7 @@ class Events(NamedTuple):
 
 
 class Recording:
-    """``records``: what makes batches of what is read. ``end`` is None until the end, and stays so where it is missing."""
+    """``records``: what makes batches of what was read last. ``end`` is None until the end, and stays so where it is missing."""
 
     def __init__(self, path: str) -> None:
         """RecordingError unless the file's beginning is intact."""
@@ -60,6 +60,8 @@ class Recording:
                 yield contents.read_readings(chunk.data, self.manifest, self.path)
             elif chunk.kind == contents.NAMES:
                 self.names.learn(contents.read_names(chunk.data, self.path))
+            elif chunk.kind == contents.CLOCK:
+                self.records = self.records.at(contents.read_clock(chunk.data, self.path))
             elif chunk.kind == contents.ACCOUNT:
                 self.end = contents.read_account(chunk.data, self.path)
             else:

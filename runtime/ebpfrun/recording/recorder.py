@@ -39,6 +39,7 @@ class Recorder:
             if (found := [(i, slot.type) for i, slot in enumerate(event.fields) if word(slot.type) in contents.MACHINES])
         }
         self._number = 0
+        self._offset = records.offset
         about = contents.about(records.manifest, records.offset, manifest)
         try:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
@@ -52,12 +53,16 @@ class Recorder:
         data, number = b"", self._number
         if new := self._new_names(batch):
             data += self._chunk(contents.NAMES, contents.names(new))
+        if len(batch) and batch.records.offset != self._offset:
+            data += self._chunk(contents.CLOCK, contents.clock(batch.records.offset))
         if len(batch):
             data += self._chunk(contents.EVENTS, batch.data, len(batch))
         if batch.readings:
             data += self._chunk(contents.READINGS, contents.readings(batch.readings))
         if data:
             self._write(data, number)
+        if len(batch):
+            self._offset = batch.records.offset
 
     def flush(self) -> None:
         """Nothing waits here: every batch is written at once."""

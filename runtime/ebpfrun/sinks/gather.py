@@ -37,7 +37,9 @@ class Gather:
     def add(self, batch: Batch) -> Iterator[tuple[Event, Any]]:
         """Takes the batch when the first table is asked for."""
         if len(batch):
-            self._records = batch.records
+            if batch.records is not self._records:
+                self._convert()
+                self._records = batch.records
             self._keep(batch.data)
             self._counts.update(batch.counts)
             self.held.update(batch.counts)

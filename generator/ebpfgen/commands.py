@@ -205,6 +205,8 @@ def _check(args: argparse.Namespace) -> int:
     if args.format == "text":
         _tell_matches(checked, kernel)
     if not kernels:
+        if args.format == "text":
+            _tell_what_will_not_run(checked, kernel)
         _print_problems(problems, args.format)
         return EXIT_MACHINE if others else EXIT_SPEC if problems else 0
     from .portability import as_data, survey, table
@@ -242,6 +244,19 @@ def _tell_matches(checked: Sequence[CheckedSpec], kernel: Kernel) -> None:
     lines = [f"{p.at.mark.file}:{p.at.mark.line}: {p.text} matches {len(p.matches)}" for p in programs]
     for line in dict.fromkeys(lines):
         say(f"{line} of Linux {kernel.release}")
+
+
+def _tell_what_will_not_run(checked: Sequence[CheckedSpec], kernel: Kernel) -> None:
+    """A remark for each spec that is right and can be built, and that this very kernel would not take."""
+    from .portability import predict
+
+    for one in checked:
+        failed = [point for point in predict(one, kernel, kernel).points if point.state == "failed"]
+        if failed:
+            first = failed[0]
+            more = f" (and {len(failed) - 1} more; --kernel {RUNNING} shows all)" if len(failed) > 1 else ""
+            why = f"{first.text}: {first.lacks[0].why}{more}"
+            say(f"{first.at.mark.file}:{first.at.mark.line}: right, but won't run on this kernel: {why}")
 
 
 def _print_problems(problems: Sequence[Problem], form: str) -> None:

@@ -120,10 +120,10 @@ def _too_big(file: str, size: str) -> Problem:
 
 def _files_like(path: Path) -> tuple[str, ...]:
     try:
-        names = sorted(p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml"))
+        files = {p.stem: p.name for p in sorted(path.parent.iterdir()) if p.suffix in (".yaml", ".yml")}
     except OSError:
         return ()
-    return tuple(str(path.parent / name) for name in near_misses(path.name, names))
+    return tuple(str(path.parent / files[stem]) for stem in near_misses(path.stem, files))
 
 
 # --- resolution: YAML 1.2's core schema, but true and false are the only booleans, and there is no infinity -----------------

@@ -199,9 +199,13 @@ def test_what_might_never_end_is_not_read() -> None:
 def test_a_missing_file_has_near_misses(tmp_path: Path) -> None:
     (tmp_path / "opensnoop.yaml").touch()
     (tmp_path / "net.yaml").touch()
+    for word in ("opensnop.yaml", "opensnoop", "opensnop.yml"):
+        with pytest.raises(SpecError) as caught:
+            source.read(tmp_path / word)
+        assert str(caught.value).endswith(f"{word}:1:1: no such file; did you mean {tmp_path}/opensnoop.yaml?")
     with pytest.raises(SpecError) as caught:
-        source.read(tmp_path / "opensnop.yaml")
-    assert str(caught.value).endswith(f"opensnop.yaml:1:1: no such file; did you mean {tmp_path}/opensnoop.yaml?")
+        source.read(tmp_path / "not.yaml")  # three letters of which one is the same
+    assert str(caught.value).endswith("not.yaml:1:1: no such file")
 
 
 @pytest.mark.parametrize(

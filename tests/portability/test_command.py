@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ebpfgen import cli
+from ebpfgen import cli, kernel
 from portability.conftest import KERNELS, LABELS
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -167,3 +167,19 @@ def test_nothing_is_built_for_another_machine(spec: str, capsys: pytest.CaptureF
     assert capsys.readouterr().err == (
         "ebpfgen: arm.kdesc: a kernel of aarch64: artefacts are built on the architecture that they are for, this is x86_64\n"
     )
+
+
+def test_a_check_says_which_specs_this_very_kernel_would_not_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = kernel.from_file(KERNELS / "5.10.kdesc")
+    monkeypatch.setattr(kernel, "running", lambda: described)
+    monkeypatch.chdir(GOLDEN.parents[2])
+    assert cli.main(["check", "specs"]) == 0  # they are right all the same, and run elsewhere
+    said = [line for line in capsys.readouterr().err.splitlines() if " matches " not in line]
+    lacking = "no attach cookies, which USDT probes and names behind wildcards need (BPF_FUNC_get_attach_cookie)"
+    no = "right, but won't run on this kernel:"
+    assert said == [
+        f"specs/exceptions.yaml:21: {no} usdt:libstdc++.so.6:libstdcxx:throw: {lacking} (and 1 more; --kernel running shows all)",
+        f"specs/vfscount.yaml:12: {no} kprobe:vfs_*: {lacking}",
+    ]

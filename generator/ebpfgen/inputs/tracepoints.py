@@ -19,7 +19,8 @@ from .attachment import KINDS, Absent, Attachment, Found, from_slots, label_of, 
 def tracepoint(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, ir.ParamInfo]) -> Found:
     category, _, name = rest.partition(":")
     if not re.fullmatch(r"\w+", category, re.ASCII) or not re.fullmatch(r"[\w*]+", name, re.ASCII):
-        return text.at.problem(f"'{text.text}' is not complete, expected {KINDS['tracepoint']}")
+        what = "is no attach point" if category and name else "is not complete"
+        return text.at.problem(f"'{text.text}' {what}, expected {KINDS['tracepoint']}")
     if "*" in name:
         return _wildcard(category, name, typer)
     found = typer.kernel.tracepoint(category, name)

@@ -133,6 +133,7 @@ class Btf:
         self._names_end = sections.names_end - sections.names
         self.index = index or make_index(sections)
         self._offsets = self.index.offsets
+        self._flat: dict[int, dict[str, Member]] = {}
 
     def __len__(self) -> int:
         """Types, void included."""
@@ -223,7 +224,12 @@ class Btf:
 
     def member(self, struct: Struct, name: str) -> Member | None:
         """The member of that name, looked for inside anonymous members too."""
-        return next((m for m in self.flat_members(struct) if m.name == name), None)
+        if struct.id not in self._flat:
+            known: dict[str, Member] = {}
+            for member in self.flat_members(struct):
+                known.setdefault(member.name, member)
+            self._flat[struct.id] = known
+        return self._flat[struct.id].get(name)
 
     def member_names(self, struct: Struct) -> list[str]:
         """Every name that :meth:`member` would find."""

@@ -11,7 +11,6 @@ A wrong command line is argparse's own or a :class:`UsageError`, exit status 2.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from .records import record
@@ -109,4 +108,6 @@ class OwnError(EbpfgenError):
 
 def near_misses(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
     """The names among ``known`` that ``name`` may have been meant for, best first."""
+    import difflib
+
     return tuple(difflib.get_close_matches(name, list(known), n=most, cutoff=0.7))

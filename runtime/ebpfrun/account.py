@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
 
 from .delivery import Fate
+from .lean import Any, NamedTuple
 from .manifest import Manifest
 from .metrics import Dump
 
@@ -99,18 +99,10 @@ def take(manifest: Manifest, counts: Counts, beyond: Counter[int], fates: Sequen
     return Account(events, counts)
 
 
-@runtime_checkable
-class OtherCounts(Protocol):
-    """A tracer that counts what the kernel's counters do not hold."""
-
-    def other_counts(self) -> Counts:
-        """Hits missed, events late."""
-        ...
-
-
 def read_counters(manifest: Manifest, tracer: Dump) -> Counts:
     """The kernel's counters, summed over CPUs, and what the tracer itself counts."""
-    others = tracer.other_counts() if isinstance(tracer, OtherCounts) else {}
+    count_others: Callable[[], Counts] | None = getattr(tracer, "other_counts", None)
+    others = count_others() if count_others else {}
     return _counters(manifest, tracer) | {what: n for what, n in others.items() if n}
 
 

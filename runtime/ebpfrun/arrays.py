@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 from . import extras
+from .lean import Any
 
 
 def array(values: Sequence[Any], type: Any) -> Any:

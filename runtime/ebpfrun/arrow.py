@@ -7,13 +7,13 @@ Receives a batch, gives a record batch per event; and metrics as tables of their
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from . import extras
 from .arrays import array, bools
 from .batch import Batch
 from .decode import TRUNCATED, UNREADABLE, marked, numpy_kind, text, word
 from .errors import UsageError
+from .lean import Any
 from .manifest import Event, Metric, Slot
 from .metrics import Reading, bounds
 from .names import Names

@@ -10,11 +10,11 @@ import errno
 import os
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from . import wildcards
 from .door import Object
 from .errors import AttachError, DriverError
+from .lean import Any
 from .manifest import Manifest, Program
 from .symbols import SymbolError, binary_path, symbol_offset, usdt
 from .wildcards import KALLSYMS, Chosen, Remark

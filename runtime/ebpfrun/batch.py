@@ -11,11 +11,11 @@ that one still looks at is not used again before the array is gone: an old array
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from . import extras
 from .decode import TEXTS, Run, numpy_kind, word
 from .errors import ClosedError, UsageError
+from .lean import TYPE_CHECKING, Any
 from .manifest import Event, Slot
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from .batch import Batch
+from .lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .tracer import Tracer

@@ -11,13 +11,13 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from . import verdict, wildcards
 from .arguments import Arguments
 from .attach import KPROBES, TRAMPOLINES, UPROBES, did_you_mean, place, usdt_place
 from .door import KPROBE_MULTI, UPROBE_MULTI
 from .errors import AttachError, DriverError
+from .lean import NamedTuple
 from .manifest import All, Attach, Manifest, One, Plan, Program
 from .refusal import Refusal, of_load, of_verifier
 from .symbols import SymbolError

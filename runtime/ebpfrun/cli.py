@@ -7,7 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from .errors import EXIT_BUG, EXIT_OK, TRACEBACK, EbpfrunError
+from .lean import TYPE_CHECKING
 from .stop import Stop
+
+if TYPE_CHECKING:
+    from .building import Building
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +47,13 @@ def _main(argv: list[str], stop: Stop) -> int:
             from . import listing
 
             return listing.main(rest)
+    from . import building
+
+    with building.begun(argv) as begun:
+        return _trace(argv, stop, begun)
+
+
+def _trace(argv: list[str], stop: Stop, begun: Building | None) -> int:
     from . import artefact, options, privileges
 
     if any(word.partition("=")[0] == "--replay" for word in argv):
@@ -55,7 +66,7 @@ def _main(argv: list[str], stop: Stop) -> int:
         return EXIT_OK
     if not target.help:
         privileges.insist()
-    built = artefact.find(target.word, target.build)
+    built = artefact.find(target.word, target.build, begun)
     chosen = options.parse(target, built)
     from .run import run
 

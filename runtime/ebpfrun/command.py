@@ -12,9 +12,9 @@ import os
 import shlex
 import signal
 from collections.abc import Callable
-from typing import NoReturn
 
 from .errors import CommandNotFound, CommandRefused, UsageError
+from .lean import NoReturn
 
 _OF_A_SHELL = frozenset({"|", "||", "&", "&&", "<", ">", ">>", "2>", "2>&1", "&>"})
 """Words that a shell takes as its own. Not `;`, which find -exec wants."""

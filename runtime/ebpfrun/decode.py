@@ -15,9 +15,9 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from .errors import ArtefactError
+from .lean import Any
 from .manifest import REBUILD, WEIGHT, Event, Manifest, Slot
 
 TRUNCATED = 1

@@ -11,10 +11,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
 from . import values
 from .batch import Batch
+from .lean import NamedTuple
 from .queues import BLOCK, DROP_NEWEST, POLICIES, Queue
 from .sinks import Sink, SinkError
 from .sinks.words import Words

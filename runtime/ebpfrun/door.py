@@ -11,9 +11,9 @@ import functools
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
+from .lean import Any
 from .manifest import Manifest, Parameter
 from .records import PlainLoops, Records, Sizes, sizes
 

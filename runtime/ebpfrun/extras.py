@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from .errors import MachineError
+from .lean import Any
 
 
 def need(module: str, extra: str, what: str) -> Any:

@@ -11,10 +11,10 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .batch import Batch
 from .decode import TRUNCATED, UNREADABLE, Run, marked, strings, text, word
+from .lean import TYPE_CHECKING, Any, NamedTuple, Protocol
 from .manifest import Event, Slot
 from .names import Names
 from .render import Text, human, json_text, plain, quoted
@@ -159,7 +159,6 @@ class Lines(Protocol):
 
     def encode(self, batch: Batch) -> Iterator[Any]:
         """The lines of the batch's events, UTF-8, in pieces of whole lines; each is good until the next is asked for."""
-        ...
 
 
 def lines(format: Format, records: Records, only: Event | None = None) -> Lines:

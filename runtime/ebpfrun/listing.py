@@ -13,10 +13,10 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
-from . import artefact, manifest
+from . import building, manifest
 from .errors import EXIT_OK, ArtefactError
+from .lean import NamedTuple
 from .report import put
 
 _DESCRIPTION = "Lists the tracers that can be run here: what is built, and the specs that `ebpfrun NAME` would build."
@@ -39,7 +39,7 @@ class Tracer(NamedTuple):
 def main(argv: Sequence[str]) -> int:
     """Prints the list; returns the exit status."""
     parser = argparse.ArgumentParser(prog="ebpfrun list", description=_DESCRIPTION, allow_abbrev=False)
-    parser.add_argument("--build", metavar="DIR", default=artefact.BUILD, help="the folder of artefacts (default: build)")
+    parser.add_argument("--build", metavar="DIR", default=building.BUILD, help="the folder of artefacts (default: build)")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="a table for people, or JSON (default: text)")
     options = parser.parse_args(argv)
     tracers = list(found(options.build))
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     elif tracers:
         put("\n".join(as_text(tracers)))
     else:
-        put(f"no tracers: neither artefacts in {options.build} nor specs in {artefact.SPECS}")
+        put(f"no tracers: neither artefacts in {options.build} nor specs in {building.SPECS}")
     return EXIT_OK
 
 
@@ -62,7 +62,7 @@ def as_text(tracers: Sequence[Tracer]) -> list[str]:
 def found(build: str) -> Iterator[Tracer]:
     """Every tracer, by name. A spec of the current folder goes before a shipped one of the same name, as in a run."""
     specs: dict[str, str] = {}
-    for folder in filter(None, (artefact._shipped(), artefact.SPECS)):
+    for folder in filter(None, (building.shipped(), building.SPECS)):
         specs.update((name.removesuffix(_SPEC), os.path.join(folder, name)) for name in _entries(folder) if name.endswith(_SPEC))
     built = {name for name in _entries(build) if os.path.isfile(os.path.join(build, name, manifest.FILE))}
     for name in sorted(specs.keys() | built):

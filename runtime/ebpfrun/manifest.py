@@ -12,9 +12,9 @@ import contextlib
 import json
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
 
 from .errors import ArtefactError
+from .lean import Any, NamedTuple, TypeVar
 
 SCHEMA = 1
 FILE = "manifest.json"

@@ -6,7 +6,8 @@ Receives its words, returns a :class:`Meaning`. Pure.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from .lean import NamedTuple
 
 _OURS = "a spec can't cause this: please report it, with the kernel's words"
 _NTH = ("", "first", "second", "third", "fourth", "fifth")

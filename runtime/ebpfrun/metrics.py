@@ -14,10 +14,10 @@ import struct
 import time
 from collections.abc import Callable
 from operator import add, sub
-from typing import Any, NamedTuple, Protocol
 
 from .decode import Record
 from .errors import ArtefactError
+from .lean import Any, NamedTuple, Protocol
 from .manifest import REBUILD, Buckets, Manifest, Metric, Slot
 
 
@@ -26,7 +26,6 @@ class Dump(Protocol):
 
     def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
         """Each entry's key, and its value on each CPU, or its one value."""
-        ...
 
 
 class Sample(NamedTuple):

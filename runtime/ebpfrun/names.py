@@ -13,9 +13,9 @@ import os
 import signal
 from _socket import AF_INET6, if_indextoname, inet_ntop  # `socket` costs five times as much to import
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from .decode import word
+from .lean import Any
 
 Name = Callable[[Any], "str | int"]
 Tables = dict[str, dict[int, str]]

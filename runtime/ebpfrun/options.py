@@ -10,11 +10,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
 
 from . import __version__, report, values
 from .config import FILTERS, Value
 from .errors import ArtefactError, UsageError
+from .lean import Any, NamedTuple, NoReturn
 from .manifest import Manifest, Param
 
 _RING = (1 << 12, 1 << 30)

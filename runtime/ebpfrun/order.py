@@ -8,10 +8,10 @@ keeps its place behind the record before it.
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from .decode import word
 from .door import Driver, Order
+from .lean import Any
 from .manifest import Manifest
 
 _ALL = (1 << 64) - 1

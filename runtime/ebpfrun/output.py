@@ -13,13 +13,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TextIO
 
 from . import account
 from .account import Account, Counts, End
 from .batch import Batch
 from .delivery import Delivery, Settings
 from .errors import UsageError
+from .lean import TextIO
 from .metrics import Dump, Metrics, Reading
 from .queues import DROP_NEWEST
 from .records import Records

@@ -6,9 +6,9 @@ Receives the manifest; an artefact without the table (made by hand) has no place
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
 
 from . import manifest
+from .lean import Any, NamedTuple
 from .manifest import Manifest, Program
 
 _SUFFIX = "places.json"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
 
 from .batch import Batch, Loan
 from .decode import TRUNCATED, UNREADABLE, Decoder, Run, encoder, least_size, marked, mismatch, strings, text, word
 from .errors import UsageError
+from .lean import Any, NamedTuple, Protocol
 from .manifest import Manifest
 from .metrics import Reading
 from .names import Names
@@ -36,32 +36,25 @@ class Loops(Protocol):
 
     def scan(self, data: Any, most: int) -> tuple[dict[int, int], int]:
         """Records by event id among the first ``most``, and the bytes that these take. ArtefactError for what can't be one."""
-        ...
 
     def gather(self, data: Any, id: int, stride: int, count: int) -> Any:
         """The ``count`` records of one event, ``stride`` bytes each: shortened ones end in zeroes."""
-        ...
 
     def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> Any:
         """One text of each such record, ``size`` bytes each: nothing but zeroes behind the first one."""
-        ...
 
     def distinct(self, data: Any, id: int, offset: int, size: int, text: bool, count: int) -> tuple[Any, Sequence[int]]:
         """Numbers for the distinct values of a field, in the order in which they are first met: each row's (i32), and the row in
         which each is met first. Of a text only what is before the first NUL counts."""
-        ...
 
     def utf8(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[Any, Any]:
         """Texts one behind the other, as UTF-8: where each begins, and the end (i32), and the bytes."""
-        ...
 
     def words(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[Any, Any, Any]:
         """Lists of texts, of ``argv``: where each row's begin, and the end (i32), then the texts as ``utf8`` gives them."""
-        ...
 
     def encoder(self, format: int, offset: int) -> Encoder | None:
         """What writes records as lines, in one of the driver's formats; None where :mod:`ebpfrun.lines` must do it."""
-        ...
 
 
 class Encoder(Protocol):
@@ -71,15 +64,12 @@ class Encoder(Protocol):
 
     def skip(self, id: int, size: int) -> None:
         """Of this event there shall be no lines."""
-        ...
 
     def field(self, lead: str, name: str, kind: str, offset: int, size: int, mark: int | None) -> None:
         """``kind`` names a member of the driver's ``enum er_kind``."""
-        ...
 
     def encode(self, data: Any, text: Callable[[int, int, bytes], bytes]) -> Iterator[memoryview]:
         """Pieces of whole lines, each good until the next is asked for; ``text`` gives what is wanted for a field of an event."""
-        ...
 
 
 class PlainLoops:

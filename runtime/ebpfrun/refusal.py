@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple
 
 from . import meanings, privileges, verdict
 from .errors import DriverError
+from .lean import NamedTuple
 from .manifest import Manifest, Program
 from .places import Places
 

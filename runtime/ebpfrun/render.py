@@ -15,9 +15,9 @@ import json
 import time
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
-from typing import Any
 
 from .decode import word
+from .lean import Any
 from .names import Memo, Names
 
 Text = Callable[[Any], str]

@@ -10,13 +10,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from . import config, values
 from .command import Command, meant_for_a_shell
 from .config import Value
 from .decode import clock_offset
 from .door import Driver
+from .lean import TYPE_CHECKING, NamedTuple
 from .manifest import FILE, Manifest, weighted
 from .options import Options
 from .output import Output

@@ -10,7 +10,8 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+
+from .lean import NamedTuple
 
 CACHE = "/etc/ld.so.cache"
 FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")

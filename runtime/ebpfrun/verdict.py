@@ -8,7 +8,8 @@ the report that newer ones add to it (Linux 7.3). Knows nothing of specs; what t
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from .lean import NamedTuple
 
 _BEGIN, _END = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"  # libbpf's words around the verifier's
 _INSTRUCTION = re.compile(r"(\d+): (?:\([0-9a-f]{2}\) |<)")

@@ -10,8 +10,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
+from .lean import NamedTuple
 from .manifest import Program
 from .symbols import SymbolError, binary_path, matching
 

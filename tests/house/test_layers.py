@@ -43,7 +43,7 @@ def importers(folder: Path, *packages: str) -> set[str]:
 
 def test_neither_package_imports_the_other() -> None:
     assert importers(GENERATOR, "ebpfrun") == set()
-    asks = {"artefact.py", "doctor/software.py"}  # whether it is installed: to build what is stale, to say what is missing
+    asks = {"building.py", "doctor/software.py"}  # whether it is installed: to build what is stale, to say what is missing
     assert importers(RUNTIME, "ebpfgen") == asks
 
 
@@ -86,10 +86,20 @@ def test_a_build_with_nothing_to_do_imports_nothing_heavy(folder: Path) -> None:
     assert imported & HEAVY == set()
 
 
+def test_a_build_of_what_was_edited_imports_no_parser_generator(folder: Path) -> None:
+    spec = folder / "specs/mine.yaml"
+    text = spec.read_text()
+    assert "where:" in text
+    spec.write_text(text.replace("where:", "where: tid > 1 and"))
+    imported = imported_by("ebpfgen.cli", "build", "specs", cwd=folder)
+    assert "jinja2" in imported
+    assert imported & {"lark", "jsonschema", "dataclasses"} == set()
+
+
 @pytest.mark.root
 @pytest.mark.kernel
 @pytest.mark.parametrize("sink", ["table", "jsonl"])
 def test_a_warm_start_imports_nothing_heavy(folder: Path, sink: str) -> None:
     imported = imported_by("ebpfrun.cli", "specs/mine.yaml", "--sink", f"{sink}:out", "--duration", "1ms", cwd=folder)
     assert {"ebpfrun", "_cffi_backend"} <= imported
-    assert imported & (HEAVY | {"asyncio", "logging", "subprocess"}) == set()
+    assert imported & (HEAVY | {"asyncio", "logging", "subprocess", "typing"}) == set()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ebpfrun import artefact, cli
+from ebpfrun import building, cli
 
 SPEC = "ebpfgen: 1\nname: {name}\nsummary: {summary}\nprobes: []\n"
 
@@ -18,7 +18,7 @@ SPEC = "ebpfgen: 1\nname: {name}\nsummary: {summary}\nprobes: []\n"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with specs, no ebpfgen's own beside them."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(artefact, "_shipped", lambda: None)
+    monkeypatch.setattr(building, "shipped", lambda: None)
     (tmp_path / "specs").mkdir()
     return tmp_path
 

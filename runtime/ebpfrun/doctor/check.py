@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from ebpfrun.lean import NamedTuple
 
 RUN = "run"
 BUILD = "build"

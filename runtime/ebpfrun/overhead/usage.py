@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
 
+from ebpfrun.lean import NamedTuple, Protocol
 from ebpfrun.manifest import Program
 
 
@@ -17,7 +17,6 @@ class Measured(Protocol):
 
     def stats(self) -> list[tuple[Program, int, int, int]]:
         """(program, runs, ns, missed) of what is loaded."""
-        ...
 
 
 class ProgramUsage(NamedTuple):

@@ -10,9 +10,9 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
 
 from ebpfrun.errors import MachineError
+from ebpfrun.lean import BinaryIO, NamedTuple
 
 MAGIC = b"EBPFREC\n"
 VERSION = 1

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 from ebpfrun import manifest
 from ebpfrun.account import End
 from ebpfrun.decode import word
 from ebpfrun.errors import ArtefactError
+from ebpfrun.lean import Any, NamedTuple
 from ebpfrun.manifest import Manifest, Metric
 from ebpfrun.metrics import Reading, Sample
 from ebpfrun.names import Name, Names

@@ -7,9 +7,9 @@ damaged is left out and kept in ``damage``; never guesses what it was.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
 
 from ebpfrun.account import End
+from ebpfrun.lean import Any, NamedTuple, Self
 from ebpfrun.metrics import Reading
 from ebpfrun.records import Records
 

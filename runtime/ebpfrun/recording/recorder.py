@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from ebpfrun.account import End
 from ebpfrun.batch import Batch
 from ebpfrun.decode import word
 from ebpfrun.errors import ClosedError, UsageError
+from ebpfrun.lean import Any
 from ebpfrun.records import Records
 from ebpfrun.sinks.base import SinkError
 from ebpfrun.sinks.words import Words, parse

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
 
 from ebpfrun import arrow
 from ebpfrun.arrays import array
 from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
+from ebpfrun.lean import Any
 from ebpfrun.manifest import Event
 
 from . import losses, tables

@@ -12,10 +12,10 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol, TextIO
 
 from ebpfrun.batch import Batch
 from ebpfrun.errors import MachineError
+from ebpfrun.lean import Any, NamedTuple, Protocol, TextIO
 from ebpfrun.manifest import Manifest
 from ebpfrun.names import Names
 
@@ -36,15 +36,12 @@ class Sink(Protocol):
 
     def write(self, batch: Batch) -> None:
         """Takes every row of the batch, or raises SinkError. The batch is over when this returns: what is kept is a copy."""
-        ...
 
     def flush(self) -> None:
         """After it, what was written is where others can read it."""
-        ...
 
     def close(self) -> None:
         """Flushes and lets go of the target. May be called twice; nothing is written after it."""
-        ...
 
 
 def _never() -> bool:

@@ -11,9 +11,9 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ebpfrun.batch import Batch
+from ebpfrun.lean import Any
 from ebpfrun.manifest import Event, Manifest, Metric, Slot, Struct
 from ebpfrun.metrics import Reading, Sample
 from ebpfrun.names import Names

@@ -8,10 +8,10 @@ each bucket that is not empty; ``seconds`` is empty for figures since the start.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
+from ebpfrun.lean import Any
 from ebpfrun.lines import Cells, can_be_marked, cell, csv_cell
 from ebpfrun.manifest import Event, Metric
 from ebpfrun.metrics import Reading, bounds

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import Any
 
 from ebpfrun import arrow, extras
 from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
+from ebpfrun.lean import Any
 from ebpfrun.manifest import Manifest
 
 from . import losses, tables

@@ -13,10 +13,10 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
 
 from ebpfrun import values
 from ebpfrun.errors import MachineError
+from ebpfrun.lean import Any, NamedTuple, Protocol
 
 from .base import STDOUT, Context, SinkError, Stream
 from .words import Words

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from ebpfrun import arrow, extras
 from ebpfrun.batch import Batch
+from ebpfrun.lean import Any
 from ebpfrun.manifest import Event, Manifest
 from ebpfrun.records import Records
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
+from ebpfrun.lean import Any
 from ebpfrun.lines import Json
 from ebpfrun.metrics import Reading, Sample, bounds
 from ebpfrun.names import Names

@@ -7,9 +7,9 @@ of a batch or nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from ebpfrun.batch import Batch
+from ebpfrun.lean import Any
 from ebpfrun.lines import Format, Lines, lines
 from ebpfrun.manifest import Event
 from ebpfrun.records import Records

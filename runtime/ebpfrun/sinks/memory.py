@@ -6,10 +6,9 @@ are its metric objects.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ebpfrun.batch import Batch
 from ebpfrun.errors import ClosedError
+from ebpfrun.lean import Any
 
 from .base import Context
 from .jsonl import metric_object

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
-from typing import Any
 
 from ebpfrun import arrow, extras
 from ebpfrun.batch import Batch
 from ebpfrun.errors import UsageError
+from ebpfrun.lean import Any
 from ebpfrun.manifest import Manifest
 
 from . import losses, tables

@@ -7,9 +7,9 @@ a line says how many.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ebpfrun.decode import Run
+from ebpfrun.lean import Any
 from ebpfrun.lines import CUT, marked_text
 from ebpfrun.manifest import Buckets, Metric
 from ebpfrun.metrics import Reading, Sample, bounds, quantile

@@ -11,9 +11,9 @@ knows besides the common ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ebpfrun.errors import MachineError, UsageError
+from ebpfrun.lean import Any
 
 from .base import Context, Sink
 from .words import COMMON, Words, parse

@@ -13,12 +13,12 @@ import json
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from ebpfrun import extras
 from ebpfrun.batch import Batch
 from ebpfrun.decode import CODES, strings, text, word
 from ebpfrun.errors import UsageError
+from ebpfrun.lean import Any
 from ebpfrun.lines import can_be_marked
 from ebpfrun.manifest import Event, Metric, Slot
 from ebpfrun.metrics import Reading, bounds

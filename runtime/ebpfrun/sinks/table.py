@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from ebpfrun.batch import Batch
 from ebpfrun.decode import Run, word
+from ebpfrun.lean import Any
 from ebpfrun.lines import CUT
 from ebpfrun.manifest import Event
 from ebpfrun.names import Names

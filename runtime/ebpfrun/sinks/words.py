@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
 
 from ebpfrun.errors import UsageError
+from ebpfrun.lean import NamedTuple, TypeVar
 
 from .base import STDOUT
 

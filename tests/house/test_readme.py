@@ -19,7 +19,7 @@ README = ROOT / "README.md"
 BIN = Path(sys.executable).parent
 COMMANDS = [
     pytest.param(line, id=f"{block.file}:{line}")
-    for file in ("README.md", "CONTRIBUTING.md")
+    for file in ("README.md", "CONTRIBUTING.md", "tests/kernels/README.md", *(f"docs/{p.name}" for p in sorted(ROOT.glob("docs/*.md"))))
     for block in blocks(ROOT / file, "sh")
     for line in block.text.splitlines()
 ]

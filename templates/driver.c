@@ -163,7 +163,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 13;
+	return 14;
 }
 
 const char *er_name(void)
@@ -595,7 +595,9 @@ static long ring_take(const struct ring *ring, char *buf, size_t cap, int *full)
 				break;
 			memcpy(buf + used, &length, sizeof(length));
 			memset(buf + used + sizeof(length), 0, BPF_RINGBUF_HDR_SZ - sizeof(length));
-			ring_copy(ring, at + BPF_RINGBUF_HDR_SZ, buf + used + BPF_RINGBUF_HDR_SZ, padded(length));
+			ring_copy(ring, at + BPF_RINGBUF_HDR_SZ, buf + used + BPF_RINGBUF_HDR_SZ, length);
+			if (length & 7) /* behind a text that a record ends with; in the ring there is what was there before */
+				memset(buf + used + BPF_RINGBUF_HDR_SZ + length, 0, padded(length) - length);
 			used += step;
 		}
 		at += step;

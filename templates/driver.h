@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 13 */
+int er_abi(void);                       /* of this interface: 14 */
 const char *er_name(void);              /* of the tracer */
 const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -79,7 +79,7 @@ int er_program_size(er_object *o, const char *program, uint32_t *verified, uint3
  * event's records, events of them; out must have room for every record of that event in data. */
 /* Counts the first `most` records by event and returns the bytes that they take; -EBADMSG for what no such event sends. */
 long er_scan(const void *data, size_t length, uint64_t most, const uint32_t *sizes, uint32_t events, uint64_t *counts);
-/* One event's records (as scanned) side by side, stride bytes each, zeroes behind shortened ones. */
+/* The first stride bytes of one event's records (as scanned) side by side, zeroes behind those that are shorter. */
 void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, void *out);
 /* One text of each of them, size bytes each, zeroes behind its end. */
 void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, void *out);

@@ -57,12 +57,12 @@ void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, vo
 	char *to = out;
 
 	for (; at < end; at += step_of(u32_at(at))) {
-		uint32_t size = u32_at(at);
+		uint32_t size = u32_at(at), used = size < stride ? size : stride;
 
 		if (id_of(at + HEAD) != id)
 			continue;
-		memcpy(to, at + HEAD, size);
-		memset(to + size, 0, stride - size);
+		memcpy(to, at + HEAD, used);
+		memset(to + used, 0, stride - used);
 		to += stride;
 	}
 }

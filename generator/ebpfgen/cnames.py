@@ -19,6 +19,7 @@ FIXED = frozenset(
         "wanted",
         "wanted_task",
         "submit",
+        "output",
         "sample",
         "sampling",
         "ip_of_v4",
@@ -35,6 +36,8 @@ FIXED = frozenset(
         "pace",
         "read_kernel_string",
         "read_user_string",
+        "read_kernel_tail",
+        "read_user_tail",
         "read_kernel_bytes",
         "read_user_bytes",
     }
@@ -245,10 +248,10 @@ class FileNames:
 
     @classmethod
     def of(cls, maps: Iterable[str], spans: Iterable[str], events: Iterable[str] = ()) -> FileNames:
-        """``maps``: names of maps and metrics, which are distinct; ``events`` may have rings of their own."""
+        """``maps``: names of maps and metrics, which are distinct; ``events`` may have rings and scratch memory of their own."""
         maps, spans = list(maps), list(spans)
         taken = set(FIXED) | {f"{span}_in_flight" for span in spans} | {f"{span}_span_scratch" for span in spans}
-        taken |= {ring_of(event) for event in events}
+        taken |= {name for event in events for name in (ring_of(event), f"{event}_event_scratch")}
         for name in maps:
             taken |= {f"{verb}_{name}" for verb in ("at", "add_to", "observe", "set", "min", "max")} | {f"{name}_value_scratch"}
         named = {name: name if name not in taken | LOCALS and not is_taken(name) else "" for name in maps}

@@ -67,7 +67,7 @@ class _Decoded:
 
     def __init__(self) -> None:
         self.runs: list[Run] | None = None
-        self.gathered: dict[int, Any] = {}
+        self.gathered: dict[tuple[int, int], Any] = {}  # by event and bytes of each record
 
 
 class Batch:
@@ -151,13 +151,13 @@ class Batch:
     def strided(self, event: str) -> tuple[Any, int, int]:
         """Memory in which the event's records lie at equal distances, where the first begins, and the distance."""
         found = self._event(event)
-        return self._strided(found, self.counts.get(found.id, 0))
+        return self._strided(found, found.size)
 
     def values(self, event: str, field: str, rows: Sequence[int]) -> list[bytes]:
         """The field's bytes in these of the event's rows, as the kernel wrote them."""
         found = self._event(event)
         slot = next(slot for slot in found.fields if slot.name == field)
-        memory, start, step = self._strided(found, self.counts.get(found.id, 0))
+        memory, start, step = self._strided(found, slot.offset + slot.size)
         begins = (start + step * row + slot.offset for row in rows)
         return [bytes(memory[begin : begin + slot.size]) for begin in begins]
 
@@ -211,7 +211,7 @@ class Batch:
         if word(slot.type) in TEXTS:
             texts = self._records.loops.texts(self.data, event.id, slot.offset, slot.size, count)
             return numpy.frombuffer(texts, f"S{slot.size}", count)
-        bytes_, start, step = self._strided(event, count)
+        bytes_, start, step = self._strided(event, slot.offset + slot.size)
         memory = numpy.frombuffer(bytes_, "u1")  # holds the memory, which numpy.ndarray(buffer=…) would not
         start += slot.offset
         if not (kind := numpy_kind(slot.type)):
@@ -221,17 +221,21 @@ class Batch:
             return (array + numpy.uint64(self._records.offset)).view("M8[ns]")
         return array
 
-    def _strided(self, event: Event, count: int) -> tuple[Any, int, int]:
-        """Memory in which the event's records lie at equal distances, where the first begins, and the distance."""
+    def _strided(self, event: Event, end: int) -> tuple[Any, int, int]:
+        """Memory in which the event's records lie at equal distances, at least as far as their first ``end`` bytes go; where the
+        first begins, and the distance."""
         step = _HEAD + (event.size + 7 & ~7)
+        count = self.counts.get(event.id, 0)
         if not count:
             return bytearray(step), _HEAD, step
         if self._length == count * step:
             return self._loan.view, _HEAD, step
+        stride = event.constant if end <= event.constant else event.size
+        stride += -stride % 8
         gathered = self._decoded.gathered
-        if event.id not in gathered:
-            gathered[event.id] = self._records.loops.gather(self.data, event.id, event.size, count)
-        return gathered[event.id], 0, event.size
+        if (event.id, stride) not in gathered:
+            gathered[event.id, stride] = self._records.loops.gather(self.data, event.id, stride, count)
+        return gathered[event.id, stride], 0, stride
 
 
 class Columns(Mapping[str, "numpy.ndarray[Any, Any]"]):

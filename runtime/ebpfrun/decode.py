@@ -108,12 +108,10 @@ class Decoder:
 
     def __init__(self, manifest: Manifest, offset: int) -> None:
         self._events = {e.id: (e, self._record(e, offset)) for e in manifest.events}
-        self._least = {e.id: least_size(e) for e in manifest.events}
+        self._heads = {e.id: _head(e) for e in manifest.events if e.least}
 
     def _record(self, event: Event, offset: int) -> Record:
-        """Marks are read before the fields, and the weight before the marks where it is a field."""
-        fields = [slot for slot in event.fields if slot != WEIGHT]
-        return Record(fields, event.size, offset, lead="4xI" if len(fields) == len(event.fields) else "2xHI")
+        return Record(_read(event), event.size, offset, _lead(event))
 
     def decode(self, buffer: Any, length: int) -> list[Run]:
         """The records in the first ``length`` bytes of ``buffer`` (anything with the buffer protocol), in their order."""
@@ -128,26 +126,29 @@ class Decoder:
         while position < length:
             got, _, id = header(buffer, position)
             if id != current:
-                unpack, size, append = self._begin(runs, id)
-                least = self._least[id]
+                whole, head, least, append = self._begin(runs, id)
+                unpack, unpack_head, size, text_at = whole.unpack_from, head.unpack_from, whole.size, head.size
                 current = id
             start = position + _HEADER_SIZE
             if got == size:
                 append(unpack(buffer, start))
-            elif least <= got < size:  # the last field is as long as what it holds
-                append(unpack(bytes(buffer[start : start + got]).ljust(size, b"\0")))
+            elif least <= got < size:
+                append((*unpack_head(buffer, start), bytes(buffer[start + text_at : start + got])))
             else:
                 raise mismatch(f"a record of {got} bytes for event {id}, expected {size}")
             position += got + 15 & ~7
         return runs
 
-    def _begin(self, runs: list[Any], id: int) -> tuple[Callable[..., tuple[Any, ...]], int, Callable[[tuple[Any, ...]], None]]:
+    def _begin(self, runs: list[Any], id: int) -> tuple[struct.Struct, struct.Struct, int, Callable[[tuple[Any, ...]], None]]:
+        """How records of that event are read: whole ones, and the constant part of those that are cut; how many bytes they have
+        at least; where they go."""
         if id not in self._events:
             raise mismatch(f"a record of event {id}, which the manifest does not have")
-        layout = self._events[id][1].struct
+        event, record = self._events[id]
+        head = self._heads.get(id, record.struct)
         rows: list[tuple[Any, ...]] = []
         runs.append((id, rows))
-        return layout.unpack_from, layout.size, rows.append
+        return record.struct, head, event.least or event.size, rows.append
 
     def _run(self, id: int, raw: list[tuple[Any, ...]]) -> Run:
         event, record = self._events[id]
@@ -156,12 +157,19 @@ class Decoder:
         return Run(event, columns[0], [*record.convert(columns[1:]), *weights])
 
 
-def least_size(event: Event) -> int:
-    """Bytes of the event's shortest record: the last field, where it is a text of any length, takes no more than it holds."""
-    last = max(event.fields, key=lambda slot: slot.offset, default=None)
-    if last is None or word(last.type) not in ("string", "argv"):
-        return event.size
-    return last.offset + (_LENGTH if word(last.type) == "argv" else 1)
+def _read(event: Event) -> list[Slot]:
+    """The fields that are read as such: a weight is read before the marks."""
+    return [slot for slot in event.fields if slot != WEIGHT]
+
+
+def _lead(event: Event) -> str:
+    """Marks are read before the fields, and the weight before the marks where it is a field."""
+    return "2xHI" if WEIGHT in event.fields else "4xI"
+
+
+def _head(event: Event) -> struct.Struct:
+    """A record without the text that it ends with."""
+    return struct.Struct(_layout(_read(event)[:-1], event.constant, _lead(event)))
 
 
 def mismatch(what: str) -> ArtefactError:
@@ -209,6 +217,11 @@ def strings(raw: bytes) -> list[str]:
     if not data:
         return []
     return [part.decode("utf-8", "backslashreplace") for part in data.removesuffix(b"\0").split(b"\0")]
+
+
+def text_size(raw: bytes | bytearray, empty: int) -> int:
+    """The bytes that a record which ends with this text has of it; ``empty`` of one that is empty."""
+    return raw.index(0) + 1 if empty == 1 else empty + int.from_bytes(raw[:empty], sys.byteorder)
 
 
 def encoder(type: str, size: int, offset: int) -> Callable[[Any], bytes]:

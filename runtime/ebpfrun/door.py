@@ -17,7 +17,7 @@ from .lean import Any
 from .manifest import Manifest, Parameter
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 13
+ABI = 14
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18

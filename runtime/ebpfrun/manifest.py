@@ -56,11 +56,20 @@ class Param(NamedTuple):
 
 
 class Event(NamedTuple):
+    """``size`` is that of a record in bytes. ``least``, where it is not 0: that of a record whose last field is an empty text;
+    records then have as many bytes as it takes, up to ``size``."""
+
     id: int
     name: str
     summary: str
     size: int
     fields: tuple[Slot, ...]
+    least: int = 0
+
+    @property
+    def constant(self) -> int:
+        """The bytes that every record has in full: those before a last field that may be cut."""
+        return max(slot.offset for slot in self.fields) if self.least else self.size
 
 
 class Buckets(NamedTuple):
@@ -417,7 +426,14 @@ def _param(n: _Node) -> Param:
 
 
 def _event(n: _Node) -> Event:
-    return Event(n.number("id"), n.text("name"), n.text("summary"), n.number("size"), n.list("fields", _slot))
+    event = Event(n.number("id"), n.text("name"), n.text("summary"), n.number("size"), n.list("fields", _slot))
+    least = n.maybe_number("least")
+    if least is None:
+        return event
+    last = event.fields[-1] if event.fields else None
+    if last is None or least - last.offset != {"string": 1, "argv": 4}.get(last.type.partition("(")[0]) or least > event.size:
+        raise n._wrong("the bytes of a record whose last field is an empty string or argv", least, "least")
+    return event._replace(least=least)
 
 
 def _metric(n: _Node) -> Metric:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .batch import Batch, Loan
-from .decode import TRUNCATED, UNREADABLE, Decoder, Run, encoder, least_size, marked, mismatch, strings, text, word
+from .decode import TRUNCATED, UNREADABLE, Decoder, Run, encoder, marked, mismatch, strings, text, text_size, word
 from .errors import UsageError
 from .lean import Any, NamedTuple, Protocol
 from .manifest import Manifest
@@ -38,7 +38,7 @@ class Loops(Protocol):
         """Records by event id among the first ``most``, and the bytes that these take. ArtefactError for what can't be one."""
 
     def gather(self, data: Any, id: int, stride: int, count: int) -> Any:
-        """The ``count`` records of one event, ``stride`` bytes each: shortened ones end in zeroes."""
+        """The first ``stride`` bytes of the ``count`` records of one event: zeroes behind those that are shorter."""
 
     def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> Any:
         """One text of each such record, ``size`` bytes each: nothing but zeroes behind the first one."""
@@ -94,7 +94,7 @@ class PlainLoops:
         return dict(sorted(counts.items())), at
 
     def gather(self, data: Any, id: int, stride: int, count: int) -> bytes:
-        return b"".join(bytes(record).ljust(stride, b"\0") for record in self._of(data, id))
+        return b"".join(bytes(record[:stride]).ljust(stride, b"\0") for record in self._of(data, id))
 
     def texts(self, data: Any, id: int, offset: int, size: int, count: int) -> bytes:
         texts = (bytes(record[offset : offset + size]).partition(b"\0")[0] for record in self._of(data, id))
@@ -196,16 +196,18 @@ class Records:
         if event is None or (unknown := values.keys() - {"marks", *(slot.name for slot in event.fields)}):
             what = f"no event {name!r}" if event is None else f"no field {', '.join(sorted(unknown))} in event {name}"
             raise UsageError(f"{self.manifest.name} has {what}")
-        record = bytearray(_HEAD + (event.size + 7 & ~7))
-        _HEADER.pack_into(record, 0, event.size, 0, event.id, values.get("weight", 1))
-        struct.pack_into("=I", record, _HEAD + 4, values.get("marks", 0))
+        record = bytearray(_HEAD + event.size)
         for slot in event.fields:
             if slot.name in values:
                 raw = encoder(slot.type, slot.size, self.offset)(values[slot.name])
                 record[_HEAD + slot.offset : _HEAD + slot.offset + slot.size] = raw
-        return bytes(record)
+        if event.least:
+            del record[_HEAD + event.constant + text_size(record[_HEAD + event.constant :], event.least - event.constant) :]
+        _HEADER.pack_into(record, 0, len(record) - _HEAD, 0, event.id, values.get("weight", 1))
+        struct.pack_into("=I", record, _HEAD + 4, values.get("marks", 0))
+        return bytes(record) + bytes(-len(record) % 8)
 
 
 def sizes(manifest: Manifest) -> dict[int, Sizes]:
     """By event id."""
-    return {event.id: Sizes(least_size(event), event.size) for event in manifest.events}
+    return {event.id: Sizes(event.least or event.size, event.size) for event in manifest.events}

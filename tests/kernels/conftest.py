@@ -69,6 +69,7 @@ class Observed:
     def __init__(self, tracer: Tracer, said: list[str]) -> None:
         self._tracer = tracer
         self.said = said
+        self.bytes = 0  # of the ring, that the events had which were asked for
         self._rows: dict[str, list[dict[str, Any]]] = {}
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -83,6 +84,7 @@ class Observed:
             self._take(batch)
 
     def _take(self, batch: Batch) -> None:
+        self.bytes += len(batch.data)
         for run in batch.runs:
             names = [slot.name for slot in run.event.fields]
             self._rows.setdefault(run.event.name, []).extend(dict(zip(names, row, strict=True)) for row in run.rows())

@@ -47,7 +47,8 @@ def test_gather_and_texts(loops: DriverLoops, records: list[bytes], id: int, off
     data = b"".join(records)
     count = loops.scan(data, LIMITLESS)[0].get(id, 0)
     plain = PlainLoops(SIZES)
-    assert loops.gather(data, id, SIZES[id].most, count) == plain.gather(data, id, SIZES[id].most, count)
+    for stride in (SIZES[id].most, SIZES[id].least - 1, offset):
+        assert loops.gather(data, id, stride, count) == plain.gather(data, id, stride, count)
     size = min(size, max(SIZES[id].most - offset, 0))
     if size:
         assert loops.texts(data, id, offset, size, count) == plain.texts(data, id, offset, size, count)

@@ -75,6 +75,17 @@ def test_young_ones_wait_and_late_ones_are_counted(driver: Driver) -> None:
     assert order.first == ALL
 
 
+def test_records_of_any_length(driver: Driver) -> None:
+    order = Order(driver, TIMES)
+    given = []
+    for number, time in enumerate(50 * i % 101 for i in range(100)):
+        body = struct.pack("=HHIQ", 0, 1, 0, time) + b"x" * (number % 23) + b"\0"
+        given.append((time, number, struct.pack("=II", len(body), 0) + body + bytes(-len(body) % 8)))
+    order.put(b"".join(data for _, _, data in given))
+    buffer = bytearray(1 << 16)
+    assert bytes(buffer[: order.take(ALL, buffer)]) == b"".join(data for _, _, data in sorted(given))
+
+
 @pytest.fixture
 def child() -> Iterator[Child]:
     child = Child()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpfrun.batch import Batch
+from ebpfrun.decode import Decoder
 from ebpfrun.errors import ArtefactError, ClosedError, UsageError
 from ebpfrun.manifest import Event, Slot
 from ebpfrun.records import Records
@@ -26,10 +27,11 @@ def batch(*records: bytes) -> Batch:
 
 def shortened(path: bytes) -> bytes:
     """An event whose last field is a text, no longer than the text."""
-    return put(struct.pack("=IIQ", 0, 0, 7) + path + b"\0")
+    return put(struct.pack("=HHIQ", 0, 1, 0, 7) + path + b"\0")
 
 
-LAST = manifest([Event(0, "seen", "", 80, (Slot("n", "u64", 8, 8), Slot("path", "string(64)", 16, 64, 0)))])
+LAST = manifest([Event(0, "seen", "", 80, (Slot("n", "u64", 8, 8), Slot("path", "string(64)", 16, 64, 0)), least=17)])
+ARGV = manifest([Event(0, "run", "", 88, (Slot("n", "u64", 8, 8), Slot("argv", "argv(68)", 16, 72, 0)), least=20)])
 
 
 def test_slices() -> None:
@@ -111,6 +113,27 @@ def test_records_are_only_as_long_as_their_last_text() -> None:
     assert short.columns("seen")["path"].tolist() == texts
     assert short.columns("seen")["n"].tolist() == [7] * len(texts)
     assert len(short.first(2).data) == len(shortened(b"")) + len(shortened(b"a"))
+    assert bytes(Records(LAST, 0).make([("seen", {"n": 7, "path": text.decode()}) for text in texts]).data) == data
+
+
+def test_records_are_only_as_long_as_their_last_words() -> None:
+    words = [["x" * i] * (i % 4) for i in range(12)]
+    short = Records(ARGV, 0).make([("run", {"n": i, "argv": argv}) for i, argv in enumerate(words)])
+    sizes = [20 + len(argv) * (i + 1) for i, argv in enumerate(words)]
+    assert len(short.data) == sum(8 + size + -size % 8 for size in sizes)
+    assert list(short.rows()) == [{"event": "run", "n": i, "argv": argv} for i, argv in enumerate(words)]
+    assert short.columns("run")["n"].tolist() == list(range(12))
+    column = short.columns("run")["argv"]
+    assert [bytes(row[4 : 4 + row[0]]) for row in column] == [b"".join(w.encode() + b"\0" for w in argv) for argv in words]
+    assert not any(row[4 + row[0] :].any() for row in column)
+
+
+def test_only_what_is_told_is_cut() -> None:
+    whole = manifest([LAST.events[0]._replace(least=0)])
+    with pytest.raises(ArtefactError, match="a record of 17 bytes for event 0, expected 80"):
+        Records(whole, 0).batch(shortened(b""))
+    with pytest.raises(ArtefactError, match="a record of 17 bytes for event 0, expected 80"):
+        Decoder(whole, 0).decode(shortened(b""), len(shortened(b"")))
 
 
 @pytest.mark.parametrize("record", [put(struct.pack("=IIQ", 0, 0, 7)), put(bytes(88)), shortened(b"abc")[:-8], b"\x10\0\0\0"])

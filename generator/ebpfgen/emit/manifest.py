@@ -41,10 +41,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
             {"name": p.name, "type": str(p.type), "help": p.help, "default": p.default, "min": p.min, "max": p.max}
             for p in checked.params.values()
         ],
-        "events": [
-            {"id": e.id, "name": e.name, "summary": e.summary, "size": e.layout.size, "fields": _fields(e.layout, e.marks)}
-            for e in checked.events.values()
-        ],
+        "events": [_event(e, e.name in lowerer.cut) for e in checked.events.values()],
         "metrics": [_metric(m, checked.names.maps[m.name]) for m in checked.metrics.values()],
         "maps": [
             {
@@ -111,6 +108,22 @@ def _config(config: StructLayout | None, checked: ir.CheckedSpec) -> dict[str, A
         name = f"param.{params[s.name]}" if s.name in params else s.name.replace("_", ".", 1)
         fields.append({"name": name, "type": str(s.type), "offset": s.offset, "size": s.size})
     return {"size": config.size, "fields": fields}
+
+
+def _event(event: ir.EventInfo, cut: bool) -> dict[str, Any]:
+    """``least``: the bytes of a record whose text at the end is empty, where records are cut to what it holds."""
+    least = {}
+    if cut:
+        assert event.tail and event.tail.type
+        least = {"least": event.tail.offset + (4 if event.tail.type.shape == "argv" else 1)}
+    return {
+        "id": event.id,
+        "name": event.name,
+        "summary": event.summary,
+        "size": event.layout.size,
+        **least,
+        "fields": _fields(event.layout, event.marks),
+    }
 
 
 def _fields(layout: StructLayout, marks: dict[str, int]) -> list[dict[str, Any]]:

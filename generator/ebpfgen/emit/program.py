@@ -34,6 +34,7 @@ def program_data(
     programs, shared = _programs(checked, bodies)
     functions = _metric_functions(checked, helpers)
     strings = [s for s in ("kernel", "user") if f"read_{s}_string" in helpers]
+    tails = [s for s in ("kernel", "user") if f"read_{s}_tail" in helpers]
     buffers = [s for s in ("kernel", "user") if f"read_{s}_bytes" in helpers]
     return {
         "name": checked.spec.name,
@@ -51,6 +52,7 @@ def program_data(
             "wanted": "wanted" in helpers,
             "wanted_task": "wanted_task" in helpers,
             "submit": "submit" in helpers,
+            "output": "output" in helpers,
             "sample": "sample" in helpers,
             "there": "there" in helpers,
             "read_number": "read_number" in helpers,
@@ -58,8 +60,9 @@ def program_data(
             "clearing": "clear" in helpers,
             "ip_of_v4": "ip_of_v4" in helpers,
             "same_text": "same_text" in helpers,
-            "read": bool(strings or buffers or "read_argv" in helpers),
+            "read": bool(strings or tails or buffers or "read_argv" in helpers),
             "strings": strings,
+            "tails": tails,
             "buffers": buffers,
             "argv": "read_argv" in helpers,
             "log2": any(f["verb"] == "observe" and not f["linear"] for f in functions),

@@ -9,7 +9,7 @@ from ebpfgen import model
 from ebpfgen.cnames import FileNames, ring_of
 from ebpfgen.fieldtypes import FieldType
 from ebpfgen.kernel import Tracepoint
-from ebpfgen.layout import StructLayout
+from ebpfgen.layout import Slot, StructLayout
 from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
@@ -70,8 +70,14 @@ class EventInfo:
     name: str
     id: int
     summary: str
-    layout: StructLayout  # with the header: id, marks
+    layout: StructLayout  # with the header: id, weight, marks
     marks: dict[str, int]
+
+    @property
+    def tail(self) -> Slot | None:
+        """The last field, where it is a text whose length is known only when it was read."""
+        last = self.layout.fields[-1]
+        return last if last.type and last.type.word in ("string", "argv") else None
 
 
 @record()

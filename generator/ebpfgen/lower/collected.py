@@ -54,7 +54,7 @@ def record_names(checked: ir.CheckedSpec) -> set[str]:
 
 
 class Collected:
-    """Of the whole file. ``types``, ``counters``, ``helpers`` and ``scratch`` grow while programs are lowered."""
+    """Of the whole file. ``types``, ``counters``, ``helpers``, ``scratch`` and ``cut`` grow while programs are lowered."""
 
     def __init__(self, checked: ir.CheckedSpec, types: btf.Btf) -> None:
         self.checked = checked
@@ -64,3 +64,4 @@ class Collected:
         self.counters = Counters()
         self.helpers: set[str] = set()
         self.scratch: dict[str, StructLayout] = {}
+        self.cut: set[str] = set()  # events of which some records are only as long as the text that they end with

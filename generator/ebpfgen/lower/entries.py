@@ -83,12 +83,17 @@ class Entries(Builtins):
 
     def scratch(self, layout: StructLayout, base: str) -> str:
         """A pointer to memory for a record that is too large for the stack, with what was there before."""
-        self.whole.scratch[layout.name] = layout
+        scratch = self.scratch_map(layout)
         name, zero = self.fresh(base), self.fresh("zero")
         self.emit(f"__u32 {zero} = 0;")
-        self.emit(f"struct {layout.name} *{name} = bpf_map_lookup_elem(&{scratch_name(layout)}, &{zero});")
+        self.emit(f"struct {layout.name} *{name} = bpf_map_lookup_elem(&{scratch}, &{zero});")
         self.block(f"if (!{name})", [self.exit])
         return name
+
+    def scratch_map(self, layout: StructLayout) -> str:
+        """The name of the map with one such record for each CPU."""
+        self.whole.scratch[layout.name] = layout
+        return scratch_name(layout)
 
     def entry(self, name: str, keys: tuple[ir.Expr, ...]) -> str:
         """The variable that points to an entry, or is NULL."""

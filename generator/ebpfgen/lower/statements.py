@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import itertools
 
-from ebpfgen import btf, ir, kernel_style
-from ebpfgen.cdecl import KERNEL
+from ebpfgen import ir, kernel_style
 from ebpfgen.cline import indented
 from ebpfgen.records import replace
 
 from .collected import Collected, c_of, is_plain
+from .events import Events
 from .trees import conjuncts
-from .values import Values
 
 STACK = 512
 """Bytes of a BPF program's stack."""
-STACK_SHARED = STACK - 192
+STACK_SHARED = STACK - 160
 """Bytes on the stack that the statements of a program may need together; with more, each keeps its own in a block of its own,
 where the next one can have them. What is left is for what clang keeps there."""
 
@@ -35,7 +34,7 @@ class Lowerer(Collected):
         return kernel_style.lay_out(lines)
 
 
-class _Function(Values):
+class _Function(Events):
     """The whole of one function."""
 
     def lower(self) -> list[str]:
@@ -115,7 +114,7 @@ class _Function(Values):
             case ir.Stop():
                 self.emit(self.exit)
             case ir.Emit():
-                self._emit_event(s)
+                self.emit_event(s)
             case ir.Measure():
                 self._measure(s)
             case ir.MapSet():
@@ -175,50 +174,6 @@ class _Function(Values):
                 self.condition(condition)
         self.taken = taken
         return not lines
-
-    def _emit_event(self, s: ir.Emit) -> None:
-        event = self.checked.events[s.event]
-        ring = self.checked.rings[s.event]
-        self.whole.helpers.add("submit")
-        e = self.event_variable = self.fresh("e")
-        stores = [(name, self.prepare(value, event, name)) for name, value in s.values]
-        self.emit(self.count("produced", event.name))
-        reserve = f"bpf_ringbuf_reserve(&{ring}, sizeof(*{e}), 0)"
-        self.emit(f"struct {event.layout.name} *{e} = {self.weight} ? {reserve} : NULL;")
-        with self.captured() as filled:
-            self.emit(f"{e}->__id = {event.id};")
-            self.emit(f"{e}->__weight = {self.weight};")
-            self.emit(f"{e}->__marks = 0;")
-            for name, store in stores:
-                slot = event.layout.slot(name)
-                assert slot.type
-                store(f"{e}->{name}", slot.type)
-            for pad in event.layout.padding:
-                self.emit(f"__builtin_memset({e}->{pad.name}, 0, sizeof({e}->{pad.name}));")
-            self.emit(f"submit({e}, sizeof(*{e}));" if ring == "events" else f"submit(&{ring}, {e}, sizeof(*{e}));")
-        self.block(f"if ({e})", filled, [self._not_sent(event.name)])
-        if self.program.kind == "iter":
-            self._pace()
-
-    def _not_sent(self, event: str) -> str:
-        full, sampled = (self.whole.counters.name(kind, event) for kind in ("ring_full", "sampled"))
-        return f"count({self.weight} ? {full} : {sampled});"
-
-    def _pace(self) -> None:
-        """What an iterator's program writes for a record: the reader, who reads no more than there is room for, sets the pace."""
-        record = self.whole.btf.find(self.program.context.removeprefix("struct ").removesuffix(KERNEL), btf.Struct) or 0
-        for name in ("meta", "seq"):
-            struct = self.whole.btf.resolve(record)
-            assert isinstance(struct, btf.Struct)
-            member = self.whole.btf.member(struct, name)
-            assert member
-            self.whole.types.member(struct, member)
-            pointer = self.whole.btf.resolve(member.type_id)
-            assert isinstance(pointer, btf.Ptr)
-            record = pointer.target
-        self.whole.types.pointer(record)
-        self.whole.helpers.add("pace")
-        self.emit("pace(ctx->meta->seq);")
 
     def _measure(self, s: ir.Measure) -> None:
         metric = self.checked.metrics[s.metric]

@@ -39,11 +39,21 @@ class Stores(Texts):
             case ir.FieldChoice() if not isinstance(v.type, (ir.IntT, ir.BoolT, ir.PtrT)):
                 return self.prepare(first_that_exists(v), event, name)
             case ir.Text(value=text):
-                return lambda to, kind: self.emit(f"__builtin_memcpy({to}, {c_string(text)}, {len(text) + 1});")
+
+                def store(to: str, kind: FieldType) -> None:
+                    self.emit(f"__builtin_memcpy({to}, {c_string(text)}, {len(text) + 1});")
+                    self._measured(len(text) + 1)
+
+                return store
             case ir.Builtin(name="comm"):
                 if self.program.task is not None:
                     self.task()
-                return lambda to, kind: self.store_comm(to)
+
+                def store_comm(to: str, kind: FieldType) -> None:
+                    self.store_comm(to)
+                    self._measured(f"sizeof({to})")
+
+                return store_comm
             case ir.IpOf():
                 return self._prepare_ip(v)
             case ir.MacOf(source=source):
@@ -101,7 +111,7 @@ class Stores(Texts):
         if event is None or name not in event.marks:
             return f"{call};"
         bit = 2 * event.marks[name]
-        return f"{self.event_variable}->__marks |= {call}{f' << {bit}' if bit else ''};"
+        return f"{self.record}__marks |= {call}{f' << {bit}' if bit else ''};"
 
     def _owner(self, event: ir.EventInfo | None, name: str) -> str:
         if event is not None:
@@ -114,17 +124,23 @@ class Stores(Texts):
         length = v.type.size
 
         def store(to: str, kind: FieldType) -> None:
-            if isinstance(v, (ir.Kept, ir.Lookup)) and length <= min(kind.size, COPIED_TEXT):
+            if isinstance(v, (ir.Kept, ir.Lookup)) and length <= min(kind.size, COPIED_TEXT) and not self.length:
                 self.emit(f"__builtin_memcpy({to}, {where}, {length});")
                 return
-            helper = f"read_{space}_string"
+            helper = f"read_{space}_{'tail' if self.length else 'string'}"
             self.whole.helpers.add(helper)
             faulted = self.whole.counters.name("faulted", self._owner(event, name))
             truncated = self.whole.counters.name("truncated", self._owner(event, name))
             size = str(length) if isinstance(v, ir.StringAt) and 0 < length < kind.size else f"sizeof({to})"
-            self.emit(self._mark(event, name, f"{helper}({to}, {size}, {where}, {truncated}, {faulted})"))
+            got = f"&{self.length}, " if self.length else ""
+            self.emit(self._mark(event, name, f"{helper}({to}, {size}, {got}{where}, {truncated}, {faulted})"))
 
         return store
+
+    def _measured(self, size: object) -> None:
+        """What the text at the end of a record takes, where that is not known from reading it."""
+        if self.length:
+            self.emit(f"{self.length} = {size};")
 
     def _prepare_bytes(self, v: ir.BufferAt | ir.ArgvAt, event: ir.EventInfo | None, name: str) -> Store:
         owner = self._owner(event, name)
@@ -132,9 +148,13 @@ class Stores(Texts):
         where = self.pointer_value(v.pointer)
         if isinstance(v, ir.ArgvAt):
             self.whole.helpers.add("read_argv")
-            return lambda to, kind: self.emit(
-                self._mark(event, name, f"read_argv({to}.data, sizeof({to}.data), &{to}.length, {where}, {truncated}, {faulted})")
-            )
+
+            def store_argv(to: str, kind: FieldType) -> None:
+                got = f"read_argv({to}.data, sizeof({to}.data), &{to}.length, {where}, {truncated}, {faulted})"
+                self.emit(self._mark(event, name, got))
+                self._measured(f"sizeof({to}.length) + {to}.length")
+
+            return store_argv
         length, helper = self.value(v.length), f"read_{v.space}_bytes"
         self.whole.helpers.add(helper)
 
@@ -146,5 +166,6 @@ class Stores(Texts):
                 self.clear(to, to, kind.size)
                 data, size, got = to, f"sizeof({to}) - 1", f"&{read}"
             self.emit(self._mark(event, name, f"{helper}({data}, {size}, {got}, {where}, {length}, {truncated}, {faulted})"))
+            self._measured(f"{read} + 1" if kind.shape == "string" else f"sizeof({to}.length) + {to}.length")
 
         return store

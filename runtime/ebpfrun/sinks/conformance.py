@@ -31,9 +31,9 @@ _VALUE = Struct(8, (Slot("value", "u64", 0, 8),))
 
 
 def events() -> tuple[Event, ...]:
-    """Two event types, one with a field that can be cut."""
-    fields = (Slot("time", "timestamp", 8, 8), Slot("name", "string(256)", 16, 256, 0), Slot("n", "u64", 272, 8))
-    return Event(0, "name", "", 280, fields), Event(1, "number", "", 16, (Slot("n", "i64", 8, 8),))
+    """Two event types, one with a text that can be cut and whose records are only as long as it is."""
+    fields = (Slot("time", "timestamp", 8, 8), Slot("n", "u64", 16, 8), Slot("name", "string(256)", 24, 256, 0))
+    return Event(0, "name", "", 280, fields, least=25), Event(1, "number", "", 16, (Slot("n", "i64", 8, 8),))
 
 
 def context(several: bool = True) -> Context:

@@ -92,6 +92,14 @@ static const struct executed_event *const __layout_of_executed_event SEC(".layou
 static const struct state_event *const __layout_of_state_event SEC(".layout") __attribute__((used));
 static const struct packet_event *const __layout_of_packet_event SEC(".layout") __attribute__((used));
 
+/* Built here: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct executed_event);
+} executed_event_scratch SEC(".maps");
+
 enum counter {
 	TRUNCATED_EXECUTED_ARGUMENTS,
 	FAULTED_EXECUTED_ARGUMENTS,
@@ -206,6 +214,21 @@ static __always_inline void submit(void *record, __u64 size)
 	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
+}
+
+/*
+ * Copies a record into the ring, as far as the text at its end goes. The kernel wakes ebpfrun with the first record
+ * after it has read all others, and so do the few records that come when a quarter of the ring has just filled.
+ */
+static __always_inline void output(void *record, __u64 size, __u64 most, __u32 full)
+{
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + size;
+	__u64 flags = waiting - config.ring_mark < 4 * most ? BPF_RB_FORCE_WAKEUP : 0;
+
+	if (size > most) /* never, but the verifier can't know */
+		size = most;
+	if (bpf_ringbuf_output(&events, record, size, flags))
+		count(full);
 }
 
 /*
@@ -376,6 +399,7 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	char comm[16], text[10];
 	const char *filename;
 	__u16 weight;
+	__u32 zero;
 	struct executed_event *e;
 
 	if (config.filter_on && !wanted())
@@ -391,8 +415,11 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 		return 0;
 	weight = sample();
 	count(PRODUCED_EXECUTED);
-	e = weight ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : NULL;
+	zero = 0;
+	e = weight ? bpf_map_lookup_elem(&executed_event_scratch, &zero) : NULL;
 	if (e) {
+		__u32 length;
+
 		e->__id = 0;
 		e->__weight = weight;
 		e->__marks = 0;
@@ -403,9 +430,10 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 					FAULTED_EXECUTED_ARGUMENTS) << 2;
 		e->__marks |= read_user_bytes(e->first.data, sizeof(e->first.data), &e->first.length, filename, 16,
 					      TRUNCATED_EXECUTED_FIRST, FAULTED_EXECUTED_FIRST) << 4;
-		submit(e, sizeof(*e));
+		length = sizeof(e->first.length) + e->first.length;
+		output(e, offsetof(struct executed_event, first) + length, sizeof(*e), RING_FULL_EXECUTED);
 	} else {
-		count(weight ? RING_FULL_EXECUTED : SAMPLED_EXECUTED);
+		count(SAMPLED_EXECUTED);
 	}
 	return 0;
 }

@@ -25,6 +25,7 @@ LARGEST_KEY, LARGEST_VALUE = 256, 1 << 15
 LARGEST_COUNT, LARGEST_AMOUNT = 1 << 20, 1 << 40
 """Of limits: what no program and no machine has."""
 FEWEST_RING, LARGEST_RING, DEFAULT_RING = 4096, 1 << 30, 1 << 20
+LONGEST_LATENCY = 10**9
 HEADER = (
     ("id", FieldType("u16", "", "int", "__u16", 2, 2)),
     ("weight", FieldType("u16", "", "int", "__u16", 2, 2)),  # how many events this one stands for

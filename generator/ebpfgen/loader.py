@@ -105,6 +105,7 @@ def _spec(root: Mapping, file: str) -> Spec:
         spans={name: _span(name, at, node) for name, at, node in _section(root, "spans")},
         ring=_optional(root, "ring"),
         rings=_optional(root, "rings"),
+        latency=_optional(root, "latency"),
         limits={k: _text(v) for k, v in _mapping(root.entries["limits"]).entries.items()} if "limits" in root.entries else {},
         budget=_optional(root, "budget"),
     )

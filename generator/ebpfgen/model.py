@@ -205,5 +205,6 @@ class Spec:
     spans: dict[str, Span] = field(default_factory=dict)
     ring: Text | None = None
     rings: Text | None = None
+    latency: Text | None = None
     limits: dict[str, Text] = field(default_factory=dict)
     budget: Text | None = None

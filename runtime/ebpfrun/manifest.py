@@ -220,7 +220,7 @@ class LeftOut(NamedTuple):
 
 class Manifest(NamedTuple):
     """``folder`` is where it was read; ``ring`` is a ring buffer's size in bytes, 0 without events; ``rings``
-    are their maps."""
+    are their maps; ``latency``, where the spec has one: ns that an event may wait for others before it is drained."""
 
     folder: str
     name: str
@@ -247,6 +247,7 @@ class Manifest(NamedTuple):
     rings: tuple[str, ...] = ("events",)
     signatures: tuple[Signature, ...] = ()
     choices: tuple[Fields, ...] = ()
+    latency: int | None = None
 
     def path(self, file: str) -> str:
         return os.path.join(self.folder, file)
@@ -403,6 +404,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         left_out=n.list("left_out", lambda o: LeftOut(o.text("probe"), o.text("text"), o.number("line"), o.text("why"))),
         counters=n.list("counters", lambda c: Counter(c.number("index"), c.text("kind"), c.text("of"))),
         tables=_tables(n.node("tables")),
+        latency=n.maybe_number("latency"),
         overhead=n.text("overhead") if "overhead" in n.data else "",
         signatures=n.list("signatures", _signature) if "signatures" in n.data else (),
         choices=n.list("choices", _choice) if "choices" in n.data else (),

@@ -147,7 +147,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--interval", metavar="S", type=_typed(values.seconds), help="print metrics every S seconds, not only at the end"
     )
     out.add_argument(
-        "--latency", metavar="S", type=_typed(_latency), help="how long an event may wait for others (default 50ms; at most 1s)"
+        "--latency", metavar="S", type=_typed(_latency),
+        help="how long an event may wait for others, in place of the spec's (50ms where it names none; at most 1s)",
     )
     out.add_argument(
         "--order", metavar="WINDOW", type=_typed(_window), help="events in the order of their times, waiting so long for late "

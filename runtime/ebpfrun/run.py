@@ -23,7 +23,7 @@ from .output import Output
 from .records import Records
 from .sinks import Sink
 from .stop import Stop
-from .tracer import LATENCY, Tracer, load_driver
+from .tracer import Tracer, load_driver
 
 if TYPE_CHECKING:
     from .overhead.watch import Watch
@@ -94,7 +94,6 @@ def _run(
     manifest = loaded.records.manifest
     stop.last_act = command.kill if command else None
     filters = _filters(manifest, options, command, notice)
-    latency = LATENCY if options.latency is None else options.latency
     tracer = Tracer(
         manifest,
         options.params,
@@ -102,7 +101,7 @@ def _run(
         options.ring,
         notice,
         stop,
-        latency,
+        options.latency,
         options.order,
         driver=loaded.driver,
         records=loaded.records,

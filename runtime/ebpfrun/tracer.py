@@ -54,12 +54,12 @@ def _never() -> bool:
 
 
 class Tracer:
-    """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's; ``notice``
-    is told what a person may want to know, with True when it matters without ``--verbose``; once ``stop`` says so, no more is
-    attached. ``latency``: seconds that an event may wait for others before it is drained; ``order``: seconds that an event may
-    come later than younger ones, which then wait for it (:mod:`ebpfrun.order`). ``driver`` and ``records`` are the
-    artefact's, where they are loaded already; ``bell`` is what ends a wait; ``verifier_log`` a file for all that
-    the kernel says of programs that it refuses."""
+    """``params`` and ``filters`` are values by name; ``ring`` is the ring buffer's size in bytes where not the spec's;
+    ``notice`` is told what a person may want to know, with True when it matters without ``--verbose``; once ``stop`` says so,
+    no more is attached. ``latency``: seconds that an event may wait for others before it is drained, where not the spec's;
+    ``order``: seconds that an event may come later than younger ones, which then wait for it (:mod:`ebpfrun.order`). ``driver``
+    and ``records`` are the artefact's, where they are loaded already; ``bell`` is what ends a wait; ``verifier_log`` a file for
+    all that the kernel says of programs that it refuses."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Tracer:
         ring: int | None = None,
         notice: Callable[[str, bool], None] = _silent,
         stop: Callable[[], bool] = _never,
-        latency: float = LATENCY,
+        latency: float | None = None,
         order: float | None = None,
         driver: Driver | None = None,
         sampling: bool = False,
@@ -85,7 +85,8 @@ class Tracer:
         self._notice = notice
         self._stop = stop
         self._verifier_log = verifier_log
-        self._latency = latency
+        spec_latency = LATENCY if self.manifest.latency is None else self.manifest.latency / 1e9
+        self._latency = spec_latency if latency is None else latency
         self._window = order
         self._in_order: InOrder | None = None
         self._driver = driver

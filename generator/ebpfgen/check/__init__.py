@@ -29,7 +29,7 @@ def check(spec: model.Spec, kernel: Kernel) -> ir.CheckedSpec:
         programs.probe(probe)
     for span in spec.spans.values():
         programs.span(span)
-    limits = declare.limits(spec, problems)
+    limits, latency = declare.limits(spec, problems), _latency(spec, problems)
     tables = declare.tables(list(_field_types(spec, declared)), kernel, problems)
     if not problems:
         problems += _unused(spec, declared, programs.programs)
@@ -49,6 +49,7 @@ def check(spec: model.Spec, kernel: Kernel) -> ir.CheckedSpec:
         ring,
         tables,
         limits,
+        latency,
     )
 
 
@@ -94,6 +95,16 @@ def _ring(spec: model.Spec, problems: list[Problem]) -> int:
     if size is not None and size & (size - 1):
         problems.append(spec.ring.at.problem(f"ring must be a power of two, this is {size}"))
     return size or declare.DEFAULT_RING
+
+
+def _latency(spec: model.Spec, problems: list[Problem]) -> int | None:
+    """In ns; None where the spec leaves it to ebpfrun."""
+    if spec.latency is None:
+        return None
+    value = declare.number(spec.latency, problems, "latency", 0, declare.LARGEST_AMOUNT, "duration")
+    if value is not None and value > declare.LONGEST_LATENCY:
+        problems.append(spec.latency.at.problem(f"latency must be at most 1s, this is {spec.latency.text}"))
+    return value
 
 
 def _verbs(spec: model.Spec, problems: list[Problem]) -> dict[str, str]:

@@ -34,6 +34,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
         "built": {"ebpfgen": __version__},
         "ring": checked.ring,
         **({"rings": list(checked.rings.values())} if {*checked.rings.values()} - {"events"} else {}),
+        **({"latency": checked.latency} if checked.latency is not None else {}),
         **({"overhead": spec.budget.text} if spec.budget else {}),
         "config": _config(config, checked),
         "filters": list(FILTERS) if filters else [],

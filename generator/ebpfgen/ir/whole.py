@@ -180,6 +180,7 @@ class CheckedSpec:
     ring: int
     tables: dict[str, dict[str, str]]
     limits: Limits = Limits()
+    latency: int | None = None  # ns
 
     @property
     def rings(self) -> dict[str, str]:

@@ -371,7 +371,7 @@ static __always_inline __u32 read_argv(char *to, __u32 size, volatile __u32 *got
 	return state;
 }
 
-/* tracepoint:syscalls:sys_enter_openat (cut_records.yaml:16): sys_enter_openat */
+/* tracepoint:syscalls:sys_enter_openat (cut_records.yaml:17): sys_enter_openat */
 SEC("?tracepoint/syscalls/sys_enter_openat")
 int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
@@ -436,7 +436,7 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-/* tracepoint:syscalls:sys_enter_execve (cut_records.yaml:20): sys_enter_execve */
+/* tracepoint:syscalls:sys_enter_execve (cut_records.yaml:21): sys_enter_execve */
 SEC("?tracepoint/syscalls/sys_enter_execve")
 int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
@@ -469,7 +469,7 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-/* raw_tracepoint:net_dev_queue (cut_records.yaml:23): net_dev_queue */
+/* raw_tracepoint:net_dev_queue (cut_records.yaml:24): net_dev_queue */
 SEC("?raw_tp/net_dev_queue")
 int net_dev_queue(struct args_of_tracepoint_net_dev_queue *ctx)
 {

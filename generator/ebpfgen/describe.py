@@ -7,7 +7,7 @@ Receives a kernel description and a thing's name, returns an :class:`Account`. W
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import fits, inputs, ir, model
 from .btf import Enum, FuncProto, Fwd, Struct
@@ -147,10 +147,32 @@ def _more_about(kernel: Description, found: inputs.Attachment) -> Iterator[str]:
             yield kernel.btf.declaration(type_id, name)
         if found.kind in ("kprobe", "kretprobe") and kernel.config.get("CONFIG_KPROBES") == "n":
             yield f"Linux {kernel.release} was built without CONFIG_KPROBES: it can't attach this"
+    if found.kind in ("uprobe", "uretprobe"):
+        yield from _in_the_binary(str(found.target["binary"]), str(found.target["symbol"]))
     if found.kind == "tracepoint" and kernel.raw_tracepoint(name):
         yield f"see also tp_btf:{name}, with the kernel's own structs"
     if found.kind in ("raw_tracepoint", "tp_btf"):
         yield from (f"see also tracepoint:{c}:{n}" for c, n in _tracepoints(kernel) if n == name)
+
+
+def _in_the_binary(binary: str, symbol: str) -> Iterator[str]:
+    """What this machine's file says against it; another machine's may be otherwise."""
+    from .binaries import NoBinaryError, functions
+
+    try:
+        known = functions(binary)
+    except NoBinaryError as error:
+        yield f"on this machine: {error}"
+        return
+    if "*" in symbol:
+        yield f"{sum(map(_glob(symbol), known))} of {binary} on this machine match"
+    elif symbol not in known:
+        yield str(UnknownThing(f"on this machine {binary} has no function {symbol}", near_misses(symbol, known)))
+
+
+def _glob(pattern: str) -> Callable[[str], bool]:
+    whole = re.compile(".*".join(map(re.escape, pattern.split("*")))).fullmatch
+    return lambda name: whole(name) is not None
 
 
 def _tracepoints(kernel: Description) -> Iterable[tuple[str, str]]:

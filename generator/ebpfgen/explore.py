@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 def add_parsers(subparsers: Subparsers) -> None:
     """Registers the commands; each sets ``run``, a function of the parsed flags that returns the exit status."""
     find = subparsers.add_parser("find", help="list tracepoints and functions by name", description=_FIND)
-    find.add_argument(
-        "pattern", metavar="PATTERN", help="for example 'tcp*', 'sched:*', 'fentry:vfs_*', 'struct:*sock*', 'usdt:libstdc++.so.6'"
-    )
+    example = "for example 'tcp*', 'sched:*', 'fentry:vfs_*', 'struct:*sock*', 'uprobe:libc.so.6:mall*', 'usdt:libstdc++.so.6'"
+    find.add_argument("pattern", metavar="PATTERN", help=example)
     find.set_defaults(run=run_find)
     words = "show what a spec may use of an attach point or a type"
     describe = subparsers.add_parser("describe", help=words, description=_DESCRIBE)
@@ -49,13 +48,14 @@ def add_parsers(subparsers: Subparsers) -> None:
     capture.set_defaults(run=run_capture)
 
 
-_FIND = """List attach points whose names match PATTERN: a glob over names, over CATEGORY:NAME, or over either behind a kind and
+_FIND = """Lists attach points whose names match PATTERN: a glob over names, over CATEGORY:NAME, or over either behind a kind and
 a colon. Without *, ? and [ the pattern is looked for anywhere in the name. Kernel functions are listed as kprobes; kretprobe,
-fentry and fexit take the same. usdt:BINARY, or usdt:BINARY:GLOB, lists the probes in a binary of this machine."""
-_DESCRIBE = """Print the inputs of an attach point, the members of a struct (struct:NAME) or the constants of an enum (enum:NAME):
-names, types of the kernel, and the field type of a spec that takes them. With several kernels: in what they differ there; then a
-member may stand behind a struct, struct:task_struct.on_cpu."""
-_CAPTURE = """Write types, tracepoints and functions of the running kernel to FILE, so that specs can be checked and built for it
+fentry and fexit take the same. usdt:BINARY and uprobe:BINARY, with or without :GLOB behind them, list the probes and the
+functions in a binary of this machine."""
+_DESCRIBE = """Prints the inputs of an attach point, the members of a struct (struct:NAME) or the constants of an enum
+(enum:NAME): names, types of the kernel, and the field type of a spec that takes them. With several kernels: in what they differ
+there; then a member may stand behind a struct, struct:task_struct.on_cpu."""
+_CAPTURE = """Writes types, tracepoints and functions of the running kernel to FILE, so that specs can be checked and built for it
 elsewhere (--kernel FILE). Needs root, to see the tracepoints."""
 
 

@@ -41,11 +41,13 @@ class Finds:
 def find(kernel: Description, pattern: str) -> Finds:
     """Attach points that match ``pattern``: a glob over names (``tcp*``), over CATEGORY:NAME (``tcp:*``), or over either behind a
     kind (``fentry:tcp*``, ``struct:*sock``); without ``*``, ``?`` and ``[`` it is looked for anywhere in the name. Functions
-    appear as kprobes unless a kind says otherwise; ``usdt:BINARY:GLOB`` looks into a binary of this
+    appear as kprobes unless a kind says otherwise; ``usdt:BINARY:GLOB`` and ``uprobe:BINARY:GLOB`` look into a binary of this
     machine. Raises UnknownThing when nothing matches."""
     kind, _, rest = pattern.partition(":")
     if kind == "usdt":
         return Finds(tuple(_usdt(rest)), ())
+    if kind in ("uprobe", "uretprobe"):
+        return Finds(tuple(_uprobes(kind, rest)), ())
     if kind not in _LISTS:
         kind, rest = "", pattern
     matches = _matcher(rest)
@@ -76,6 +78,18 @@ def _usdt(rest: str) -> Iterator[Row]:
         why = f"no USDT probe of {binary} matches {pattern!r}" if known else f"{binary} has no USDT probes"
         raise UnknownThing(why, near_misses(pattern.rpartition(":")[2], [p.name for p in known]))
     yield from (Row("usdt", f"usdt:{binary}:{p.provider}:{p.name}", ", ".join(p.args)) for p in found)
+
+
+def _uprobes(kind: str, rest: str) -> Iterator[Row]:
+    from .binaries import functions
+
+    binary, _, pattern = rest.partition(":")
+    known = functions(binary)
+    found = [name for name in known if _matcher(pattern or "*")(name)]
+    if not found:
+        near = near_misses(re.sub(r"[*?\[\]]", "", pattern), known)
+        raise UnknownThing(f"no function of {binary} matches {pattern!r}" if known else f"{binary} names no functions", near)
+    yield from (Row(kind, f"{kind}:{binary}:{name}", "") for name in found)
 
 
 def _tracepoints(kernel: Description, _: str, matches: _Matches) -> Iterator[Row]:

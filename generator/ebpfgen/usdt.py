@@ -1,25 +1,18 @@
 """USDT probes of a binary of this machine, for people who look for them: names, and the size and sign of each argument.
 
-Receives a path or a library's name, returns probes. Building never asks this: what a binary has is the runtime's matter.
+Receives a path or a library's name, returns probes.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
-from .problems import EXIT_SPEC, EbpfgenError
+from .binaries import NoBinaryError, sections
 from .records import record
 
-_FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 _SHT_NOTE = 7
-
-
-class NoBinaryError(EbpfgenError):
-    exit_status = EXIT_SPEC
 
 
 @record()
@@ -34,42 +27,19 @@ class Probe:
 
 def probes(binary: str) -> list[Probe]:
     """By provider and name. Raises NoBinaryError when there is no such file, or none that is ELF."""
-    path = _path(binary)
+    notes = [section.data for section in sections(binary) if section.kind == _SHT_NOTE]
     try:
-        found = list(_notes(path.read_bytes()))
-    except OSError as error:
-        raise NoBinaryError(f"{path}: {error.strerror}") from None
+        found = [probe for data in notes for probe in _probes_in(data)]
     except (ValueError, struct.error, IndexError):
-        raise NoBinaryError(f"{path} is not a complete 64-bit ELF file") from None
+        raise NoBinaryError(f"{binary} is not a complete 64-bit ELF file") from None
     places: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for provider, name, args in found:
         places.setdefault((provider, name), []).append(tuple(map(_type, args)))
     return [Probe(*key, args[0], len(args)) for key, args in sorted(places.items())]
 
 
-def _path(binary: str) -> Path:
-    if "/" in binary:
-        return Path(binary)
-    machine = f"{os.uname().machine}-linux-gnu"
-    for folder in (*_FOLDERS, *(f"{folder}/{machine}" for folder in ("/lib", "/usr/lib"))):
-        if (path := Path(folder, binary)).is_file():
-            return path
-    raise NoBinaryError(f"there is no library {binary} in the usual folders: write its path")
-
-
-def _notes(data: bytes) -> Iterator[tuple[str, str, list[str]]]:
-    """Layout: systemtap's sys/sdt.h, version 3 of its notes."""
-    if data[:5] != b"\x7fELF\x02":
-        raise ValueError
-    (at,) = struct.unpack_from("=Q", data, 40)
-    size, number = struct.unpack_from("=HH", data, 58)
-    for i in range(number):
-        kind, _, _, start, length = struct.unpack_from("=IQQQQ", data, at + i * size + 4)
-        if kind == _SHT_NOTE:
-            yield from _probes_in(data[start : start + length])
-
-
 def _probes_in(notes: bytes) -> Iterator[tuple[str, str, list[str]]]:
+    """Layout: systemtap's sys/sdt.h, version 3 of its notes."""
     at = 0
     while at + 12 <= len(notes):
         name_size, size, type = struct.unpack_from("=III", notes, at)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ebpfgen import cli, loader
+from ebpfgen.binaries import NoBinaryError
 from ebpfgen.check import check
 from ebpfgen.describe import UnknownThing, as_text, describe
 from ebpfgen.find import find
@@ -16,7 +17,6 @@ from ebpfgen.fits import Fit, Value, fit
 from ebpfgen.kernel import from_file
 from ebpfgen.kernel_capture import capture
 from ebpfgen.kernel_description import Description
-from ebpfgen.usdt import NoBinaryError
 from kernel_description.making import MadeSource, run
 from workloads import Workloads
 
@@ -308,6 +308,35 @@ def test_usdt_probes_that_are_not_there(made: Description, workloads: Workloads,
             find(made, f"usdt:{tmp_path}/file")
     with pytest.raises(NoBinaryError, match="there is no library libnothing"):
         find(made, "usdt:libnothing.so")
+
+
+def test_functions_of_a_library(made: Description, tmp_path: Path) -> None:
+    found = [row.name for row in find(made, "uprobe:libc.so.6:*alloc").rows]
+    assert {f"uprobe:libc.so.6:{name}" for name in ("malloc", "calloc", "realloc")} <= set(found)
+    assert found == sorted(found)
+    assert all(row.kind == "uretprobe" for row in find(made, "uretprobe:libc.so.6:malloc").rows)
+    with pytest.raises(UnknownThing, match=r"no function of libc.so.6 matches 'mallok\*'; did you mean malloc"):
+        find(made, "uprobe:libc.so.6:mallok*")
+    with pytest.raises(NoBinaryError, match="there is no library libnothing"):
+        find(made, "uprobe:libnothing.so")
+    (tmp_path / "file").write_bytes(b"\x7fELF\x02" + b"\xff" * 100)
+    with pytest.raises(NoBinaryError, match="not a complete 64-bit ELF file"):
+        find(made, f"uprobe:{tmp_path}/file")
+    with pytest.raises(NoBinaryError, match="/dev/zero is not a file"):
+        find(made, "uprobe:/dev/zero")
+
+
+def test_a_function_of_a_library_that_is_not_there_is_told_and_described_all_the_same(made: Description) -> None:
+    for symbol, said in (
+        ("malloc", []),
+        ("mallok", ["on this machine libc.so.6 has no function mallok; did you mean malloc or mallopt or mlock?"]),
+        ("mall*", [f"{len(find(made, 'uprobe:libc.so.6:mall*').rows)} of libc.so.6 on this machine match"]),
+    ):
+        account = describe(made, f"uprobe:libc.so.6:{symbol}")
+        assert list(account.about[1:]) == said
+        assert account.rows[0].word.startswith("arg0")
+    about = describe(made, "uretprobe:libnothing.so:f").about
+    assert about[1] == "on this machine: there is no library libnothing.so in the usual folders: write its path"
 
 
 def test_what_wildcards_match(made: Description, host_tracepoints: Description) -> None:

@@ -22,7 +22,7 @@ from .prebuild import PREDICTED, SPECS
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
 SHIPPED = [path.stem for path in sorted(SPECS[0].glob("*.yaml"))]
-OTHERS = ["chosen", "moved", "renamed", "wild_kprobe", "wild_tracepoint", "wild_unnamed", "iterators", "lsm"]
+OTHERS = ["chosen", "moved", "renamed", "sizes", "wild_kprobe", "wild_tracepoint", "wild_unnamed", "iterators", "lsm"]
 MADE_FOR_THIS = ["optional", "since_field", "since_field_if_asked", "since_function", "since_tracepoint", "until_function"]
 WORDS = {
     "no_tracepoint": r"no (such )?tracepoint",

@@ -362,13 +362,15 @@ def test_a_result_behind_more_arguments() -> None:
     assert (codes(found), found.attaches, found.runs) == ([], True, True)  # it is found behind them
 
 
-def test_a_field_of_another_size_is_read_wrong() -> None:
+def test_a_field_of_another_size_is_read_wrong_in_a_process_s_memory() -> None:
+    """In the kernel's it is read in the size that it has there: tests/kernels/test_sizes.py."""
     text = (
         "events: {e: {fields: {pid: u64}}}\n"
         "probes: [{on: 'raw_tracepoint:task_made', emit: e, with: {pid: (u64)((struct task_struct *)arg0).pid}}]\n"
     )
-    built = Other().retyped(task_kernel(("task", 4)))
-    found = outcome(text, Other().retyped(task_kernel(("task", 4), pid=8)), built)
+    built, other = Other().retyped(task_kernel(("task", 4))), Other().retyped(task_kernel(("task", 4), pid=8))
+    assert codes(outcome(text, other, built)) == []
+    found = outcome(text.replace("arg0", "uptr(arg0)"), other, built)
     assert codes(found) == ["other_size"]
     assert found.points[0].lacks[0].why == "task_struct.pid has 8 bytes here, 4 where the artefact is built"
 

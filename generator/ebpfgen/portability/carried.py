@@ -226,11 +226,12 @@ class _Walk:
         return lambda: like(name, self.kernel.btf.member_names(struct)) if isinstance(struct, btf.Struct) else ()
 
     def size(self, load: ir.Load, step: ir.Step, found: btf.Member, thing: str) -> Iterator[Lack]:
-        """Reads copy as many bytes as the field had where the program was built. Typed pointers and bit fields: by CO-RE."""
+        """Of the kernel's memory numbers are read in the size that they have there; of a process's memory, as many bytes as the
+        field had where the program was built."""
         assert step.member
         if step.missing or step.member.bit_size or found.bit_size:
             return
-        if isinstance(load.base.type, ir.PtrT) and load.base.type.trusted:
+        if not isinstance(load.base.type, ir.PtrT) or load.base.type.space != "user":
             return
         here, there = self.built.btf.resolve(step.member.type_id), self.kernel.btf.resolve(found.type_id)
         if not isinstance(here, (btf.Int, btf.Enum)) or not isinstance(there, (btf.Int, btf.Enum)):

@@ -47,7 +47,7 @@ CODES = {
     "no_member": "a struct or a tracepoint's record lacks the field",
     "no_struct": "the kernel has no such struct",
     "other_kind": "the field is there, but of another kind: a pointer for a number",
-    "other_size": "the field is there with another size, and would be read wrong",
+    "other_size": "the field is there with another size, and would be read wrong in a process's memory",
     "no_argument": "the kernel calls the tracepoint or the function without this argument",
     "other_type": "the argument is there, but of another type",
     "moved": "the argument is at another place: a kprobe does not follow it there, and a record without types is read wrong",

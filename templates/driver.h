@@ -17,7 +17,7 @@ int er_mount(const char *type, const char *path);                /* of a pseudo 
  * What a "tracepoint" or a "function" of that name is called with: a line for each parameter, its name, type and bytes behind
  * tabs, a function's result last, by the name "=". Returns the length, -ENOENT for what these types do not have. */
 long er_signature(const char *kind, const char *name, char *buf, size_t cap);
-/* Whether a struct has a member of that kind: int, ptr, struct ..., behind "[]" for an array of them, "" for any. */
+/* The offset in bytes of a struct's member of that kind: int, ptr, struct ..., behind "[]" for an array of them, "" for any. */
 int er_member(const char *structure, const char *member, const char *kind);
 void er_types_end(void);
 

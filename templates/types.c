@@ -235,25 +235,26 @@ static int is_of_kind(const struct btf *btf, __u32 id, const char *kind)
 	return number < sizeof(words) / sizeof(*words) && words[number] && !strcmp(words[number], kind);
 }
 
-/* Inside of members without a name, too. 1, 0, or -1 where there is no such member. */
-static int member_is(const struct btf *btf, const struct btf_type *type, const char *name, const char *kind, int hops)
+/* The member's offset in bytes; -ENOENT where there is none, -EDOM where it is of another kind. Inside of members without a name,
+ * too. */
+static int offset_of(const struct btf *btf, const struct btf_type *type, const char *name, const char *kind, int hops)
 {
 	const struct btf_member *m = btf_members(type);
 	int i;
 
 	for (i = 0; i < btf_vlen(type); i++, m++) {
 		const char *own = btf__name_by_offset(btf, m->name_off);
+		int at = btf_member_bit_offset(type, i) / 8, inside;
 		const struct btf_type *inner;
-		int is;
 
-		if (!strcmp(own, name) && *name)
-			return !*kind || is_of_kind(btf, m->type, kind);
+		if (*name && !strcmp(own, name))
+			return !*kind || is_of_kind(btf, m->type, kind) ? at : -EDOM;
 		inner = *own || hops == MOST_HOPS ? NULL : behind(btf, m->type);
-		is = inner && btf_is_composite(inner) ? member_is(btf, inner, name, kind, hops + 1) : -1;
-		if (is >= 0)
-			return is;
+		inside = inner && btf_is_composite(inner) ? offset_of(btf, inner, name, kind, hops + 1) : -ENOENT;
+		if (inside != -ENOENT)
+			return inside < 0 ? inside : at + inside;
 	}
-	return -1;
+	return -ENOENT;
 }
 
 int er_member(const char *structure, const char *member, const char *kind)
@@ -265,7 +266,7 @@ int er_member(const char *structure, const char *member, const char *kind)
 		const struct btf_type *type = find(btf, structure, BTF_KIND_STRUCT, BTF_KIND_UNION);
 
 		if (type)
-			return member_is(btf, type, member, kind, 0) > 0;
+			return offset_of(btf, type, member, kind, 0);
 	}
-	return 0;
+	return -ENOENT;
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
+from . import formats
 from .manifest import Manifest, Parameter, Program, Signature
 from .refusal import Refusal
 
@@ -24,14 +25,17 @@ Asked = Callable[[str, str], Takes | None]
 
 
 class Arguments:
-    """``asked`` gives the signature of a tracepoint or function (kind, name) of this kernel; None on the kernel built for."""
+    """``asked`` gives the signature of a tracepoint or function (kind, name) of this kernel, ``into`` where a member of a struct
+    is; None on the kernel built for."""
 
-    def __init__(self, manifest: Manifest, asked: Asked | None) -> None:
-        self._manifest, self._asked = manifest, asked
+    def __init__(self, manifest: Manifest, asked: Asked | None = None, into: formats.Into | None = None) -> None:
+        self._manifest, self._asked, self._into = manifest, asked, into
         self._known: dict[int, Takes | None] = {}
 
     def why_not(self, program: Program) -> Refusal | None:
         """Why the program would read something else than it names, at the place in the spec that names it."""
+        if program.record:
+            return formats.why_not(program, self._into)
         signature, there = self._signatures(program)
         if signature is None or there is None:
             return None

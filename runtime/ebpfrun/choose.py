@@ -62,7 +62,7 @@ class Chooser:
         """``verifier_log``: the file that has all of the verifier's words, if there is one; ``arguments``: what this kernel calls
         programs with."""
         self.manifest, self._log = manifest, verifier_log
-        self._arguments = arguments or Arguments(manifest, None)
+        self._arguments = arguments or Arguments(manifest)
         self._refused: dict[tuple[object, ...], Refusal] = {}
         self._one_by_one: set[int] = set()  # attach types of links to many places that this kernel does not have
         self._matches: dict[tuple[object, ...], wildcards.Match | str] = {}
@@ -192,17 +192,17 @@ class Chooser:
         return None
 
 
-def fields_taken(manifest: Manifest, programs: Iterable[int], has: Callable[[str, str, str], bool] | None) -> list[str]:
-    """Which field the programs read where they have a choice; ``has`` tells of this kernel's (struct, member, kind), None on the
-    kernel built for."""
+def fields_taken(manifest: Manifest, programs: Iterable[int], offset_of: Callable[[str, str, str], int] | None) -> list[str]:
+    """Which field the programs read where they have a choice; ``offset_of`` tells of this kernel's (struct, member,
+    kind) where it is, below 0 for nowhere; None on the kernel built for."""
     chosen = set(programs)
     lines = []
     for choice in manifest.choices:
         if chosen.isdisjoint(choice.programs):
             continue
         taken = choice.built
-        if has is not None:
-            taken = next(i for i, option in enumerate(choice.options) if all(has(*need) for need in option.needs))
+        if offset_of is not None:
+            taken = next(i for i, option in enumerate(choice.options) if all(offset_of(*need) >= 0 for need in option.needs))
         texts = [option.text for option in choice.options]
         file = manifest.programs[choice.programs[0]].file
         lines.append(f"reads {texts[taken]} ({file}:{choice.line}), of {' | '.join(texts)}")

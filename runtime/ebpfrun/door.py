@@ -70,12 +70,12 @@ class Driver:
         lines = (line.split("\t") for line in self._text(buffer).splitlines())
         return tuple(Parameter(name, type, int(size)) for name, type, size in lines)
 
-    def has_member(self, structure: str, member: str, kind: str) -> bool:
-        """Whether this kernel's struct has a member of that kind ("" for any)."""
-        return bool(self.lib.er_member(structure.encode(), member.encode(), kind.encode()))
+    def offset_of(self, structure: str, member: str, kind: str = "") -> int:
+        """Of a member of that kind ("" for any) in this kernel's struct, in bytes; below 0 where it has none such."""
+        return int(self.lib.er_member(structure.encode(), member.encode(), kind.encode()))
 
     def forget_types(self) -> None:
-        """Frees what :meth:`signature` and :meth:`has_member` read."""
+        """Frees what :meth:`signature` and :meth:`offset_of` read."""
         self.lib.er_types_end()
 
     def records(self, manifest: Manifest, offset: int) -> Records:

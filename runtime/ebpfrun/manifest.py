@@ -132,6 +132,18 @@ class Signature(NamedTuple):
     reads: dict[str, tuple[tuple[int, int], ...]]
 
 
+class Field(NamedTuple):
+    """Of a tracepoint's record, where the spec names it first: read at the offset ``at``, or, by types, ``behind`` bytes into a
+    member of a struct (``into``)."""
+
+    name: str
+    line: int
+    column: int
+    size: int
+    at: int | None
+    into: tuple[str, str, int] | None
+
+
 class Named(NamedTuple):
     """An argument that a program names, and where in the spec first."""
 
@@ -170,6 +182,7 @@ class Program(NamedTuple):
     text: str
     signature: int | None = None
     arguments: tuple[Named, ...] = ()
+    record: tuple[Field, ...] = ()
 
 
 class One(NamedTuple):
@@ -486,7 +499,19 @@ def _program(n: _Node) -> Program:
         n.text("text"),
         n.maybe_number("signature"),
         n.list("arguments", _named) if "arguments" in n.data else (),
+        n.list("record", _field) if "record" in n.data else (),
     )
+
+
+def _field(n: _Node) -> Field:
+    into = n.data.get("into")
+    if into is not None:
+        try:
+            struct, member, behind = into
+            into = str(struct), str(member), int(behind)
+        except (TypeError, ValueError):
+            raise n._wrong("a struct, a member and a number", into, "into") from None
+    return Field(n.text("name"), n.number("line"), n.number("column"), n.number("size"), n.maybe_number("at"), into)
 
 
 def _named(n: _Node) -> Named:

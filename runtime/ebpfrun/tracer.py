@@ -136,7 +136,7 @@ class Tracer:
             self._in_order = InOrder(driver, self.manifest, self._window)
         self._mount_tracefs(driver)
         program, btf = manifest.verified(self.manifest, f"{self.manifest.name}.bpf.o"), _types(self.manifest)
-        arguments = Arguments(self.manifest, None if btf else driver.signature)
+        arguments = Arguments(self.manifest, *((None, None) if btf else (driver.signature, driver.offset_of)))
         try:
             self._open_chosen(driver, program, btf, arguments, attaches)
         finally:
@@ -154,8 +154,8 @@ class Tracer:
             refused = self._load(self._object, choice, chooser) or (self._attach(self._object) if attaches else None)
             if refused is None:
                 self._tell(choice)
-                has = None if btf else driver.has_member
-                for remark in [*arguments.remarks(chosen), *choose.fields_taken(self.manifest, choice.programs, has)]:
+                fields = choose.fields_taken(self.manifest, choice.programs, None if btf else driver.offset_of)
+                for remark in [*arguments.remarks(chosen), *fields]:
                     self._notice(remark, False)
                 return
             self._close()

@@ -20,6 +20,8 @@ from ebpfgen.btf_index import STRUCT, Sections, make_index
 from ebpfgen.kernel_description import Description
 from ebpfgen.kernel_host import HostSource
 from ebpfgen.pipeline import Setting
+from ebpfgen.portability import predict
+from ebpfrun import formats, manifest
 from ebpfrun.tracer import Tracer
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
@@ -225,3 +227,68 @@ probes:
             pass
         reads = [line.partition(" (t.yaml")[0] for line in said if line.startswith("reads ")]
         assert reads == ["reads (u32)t.static_prio", "reads (u32)t.real_parent.tgid", "reads t.cred != 0"]
+
+
+class LongerBeginning(Shifted):
+    """This kernel as some distributions build it: records begin with 12 bytes, which moves the structs that stand for all system
+    calls by 8, but not the records themselves."""
+
+    fingerprint = "longer beginning"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index_key = f"{self.index_key}-12"
+
+    def format(self, category: str, name: str) -> str | None:
+        text = HostSource.format(self, category, name)
+        return text and text.replace("field:int __syscall_nr;\toffset:8;", "field:int __syscall_nr;\toffset:12;")
+
+
+CALL = """
+events:
+  call: {fields: {option: i32, second: u64, fifth: u64}}
+  answer: {fields: {result: result}}
+probes:
+  - {on: "tracepoint:syscalls:sys_enter_prctl", emit: call, with: {option: (i32)args.option, second: args.arg2, fifth: args.arg5}}
+  - {on: "tracepoint:syscalls:sys_exit_prctl", emit: answer, with: {result: retval}}
+"""
+
+
+def test_records_of_system_calls_that_types_do_not_describe(lab: Lab) -> None:
+    """Read where the format says; here they are at the same places."""
+    other = Description(LongerBeginning(), (Description, ()))
+    traced = Lab(lab.folder, Setting.of(other)).run(CALL, lambda: prctl(1, 2, 3, 2**64 - 4))
+    assert traced.events("call") == [{"option": PR_NOTHING, "second": 1, "fifth": 2**64 - 4, "marks": 0}]
+    assert traced.events("answer") == [{"result": -errno.EINVAL, "marks": 0}]
+
+
+def test_records_of_system_calls_that_are_not_where_types_say(lab: Lab) -> None:
+    """The table and the runtime refuse them, in the same words but for the end."""
+    folder = lab.build(CALL)
+    checked = lab.check(CALL)
+    points = predict(checked, lab.setting.kernel, Description(LongerBeginning(), (Description, ()))).points
+    said = [lack.why for point in points for lack in point.lacks if lack.code == "moved"]
+    programs = manifest.read(str(folder)).programs
+    refused = [formats.why_not(program, lambda *_: 24) for program in programs]
+    assert said == [
+        "args.option of tracepoint:syscalls:sys_enter_prctl has 8 bytes at 16 in the record, the program reads 8 at 24",
+        "args.arg2 of tracepoint:syscalls:sys_enter_prctl has 8 bytes at 24 in the record, the program reads 8 at 32",
+        "args.arg5 of tracepoint:syscalls:sys_enter_prctl has 8 bytes at 48 in the record, the program reads 8 at 56",
+        "retval of tracepoint:syscalls:sys_exit_prctl has 8 bytes at 16 in the record, the program reads 8 at 24",
+    ]
+    assert [each.why.partition(": build")[0] for each in refused if each] == [said[0], said[3]]
+    assert [each.place.rpartition(":")[0] for each in refused if each] == ["t.yaml:9", "t.yaml:10"]
+    assert [formats.why_not(program, lambda *_: 16) for program in programs] == [None, None]
+    assert [formats.why_not(program, None) for program in programs] == [None, None]
+
+
+@pytest.mark.parametrize(("at", "size", "words"), [(16, 4, "has 4 bytes at 8 in the record, the program reads 4 at 16"), (8, 4, "")])
+def test_records_without_types(at: int, size: int, words: str) -> None:
+    """They are read where the kernel built for has them: this one has them there, or says otherwise."""
+    field = manifest.Field("pid", 3, 7, size, at, None)
+    program = manifest.Program("p", "", "tracepoint", {"category": "task", "name": "task_rename"}, "t.yaml", 3, "tracepoint:x")
+    refused = formats.why_not(program._replace(record=(field,)), lambda *_: -1)
+    assert (refused.why if refused else "").startswith(f"args.pid of tracepoint:x {words}" if words else "")
+    assert (refused is None) == (not words)
+    gone = formats.why_not(program._replace(record=(field._replace(name="gone"),)), lambda *_: -1)
+    assert gone == ("args.gone of tracepoint:x is not there", "t.yaml:3:7", ())

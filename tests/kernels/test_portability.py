@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
 SHIPPED = [path.stem for path in sorted(SPECS[0].glob("*.yaml"))]
 OTHERS = ["chosen", "moved", "renamed", "sizes", "wild_kprobe", "wild_tracepoint", "wild_unnamed", "iterators", "lsm"]
-MADE_FOR_THIS = ["optional", "since_field", "since_field_if_asked", "since_function", "since_tracepoint", "until_function"]
+MADE_FOR_THIS = [
+    *("optional", "since_field", "since_field_if_asked", "since_function", "since_record", "since_tracepoint", "until_function"),
+]
 WORDS = {
     "no_tracepoint": r"no (such )?tracepoint",
     "no_function": r"no (such )?function",
@@ -34,7 +36,7 @@ WORDS = {
     "no_member": r"the kernel refuses this program",
     "no_argument": r"is not there",
     "other_type": r" here, a .* where it was built",
-    "moved": r"is argument \d+ here, \d+ where it was built",
+    "moved": r"is argument \d+ here, \d+ where it was built|in the record, the program reads",
     "no_helper": r"the kernel refuses this program|cookie",
     "left_out": r".",
 }

@@ -386,8 +386,9 @@ def test_a_tracepoint_without_types_is_read_at_fixed_places() -> None:
     assert codes(outcome(text, ringbuf[0], ringbuf[0])) == []
     found = outcome(text, ringbuf[1], ringbuf[0])
     assert [lack.why for point in found.points for lack in point.lacks] == [
-        "args.id lies at byte 12, the artefact reads at byte 8"
+        "args.id of tracepoint:heat:trip has 4 bytes at 12 in the record, the program reads 4 at 8"
     ]
+    assert not found.attaches
 
 
 def test_a_constant_of_another_value() -> None:

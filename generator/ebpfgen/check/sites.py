@@ -189,6 +189,7 @@ class Sites:
                 site.found.record,
                 site.found.matches,
                 site.found.signature,
+                site.found.format,
             )
         )
 

@@ -16,7 +16,7 @@ from ebpfgen.lower.statements import Lowerer
 from ebpfgen.proof import Described
 
 from .choices import choices
-from .signatures import asked_by_name, signatures_of
+from .signatures import asked_by_name, read_of_record, signatures_of
 from .structs import value_layout
 
 MANIFEST_SCHEMA = 1
@@ -64,6 +64,7 @@ def manifest_data(checked: ir.CheckedSpec, lowerer: Lowerer, config: StructLayou
                 "line": p.at.mark.line,
                 "text": p.text,
                 **asked_by_name(p, called),
+                **read_of_record(p),
             }
             for p in checked.programs
         ],

@@ -27,6 +27,16 @@ def asked_by_name(program: ir.Program, signatures: Sequence[ir.Signature]) -> di
     return {"signature": signatures.index(program.signature), "arguments": places}
 
 
+def read_of_record(program: ir.Program) -> dict[str, Any]:
+    """For a program's entry: what it reads of a record at places that names alone do not settle."""
+    found = [
+        {"name": f.name, "line": f.mark.line, "column": f.mark.column, "size": f.size}
+        | ({"at": f.at} if f.at is not None else {"into": [f.struct, f.member, f.behind]})
+        for f in ir.read_of_record(program)
+    ]
+    return {"record": found} if found else {}
+
+
 def signatures(of: Iterable[ir.Signature], reads: Sequence[Read]) -> list[dict[str, Any]]:
     return [
         {

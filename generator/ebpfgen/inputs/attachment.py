@@ -58,6 +58,7 @@ class Attachment:
     function: bool = False  # ``label`` is a function's name
     matches: tuple[str, ...] = ()  # of the kernel described, where that knows what a wildcard may match
     signature: ir.Signature | None = None
+    format: Tracepoint | None = None  # as in ir.Program
 
 
 @record()

@@ -36,7 +36,7 @@ def tracepoint(text: model.Text, kind: str, rest: str, typer: Typer, params: dic
     if record is None:
         args = {f.name: _fixed_field(f, typer) for f in found.fields}
         context = f"struct tracepoint_{category}_{name}"
-        return Attachment(kind, target, section, context, name, args, record=found)
+        return Attachment(kind, target, section, context, name, args, record=found, format=found)
     struct = typer.btf.resolve(record)
     assert isinstance(struct, btf.Struct)
     args = {f.name: a for f in found.fields if (a := _record_field(f, struct, typer)) is not None}
@@ -109,37 +109,40 @@ def _fixed_field(found: TracepointField, typer: Typer) -> ir.Input:
 
 
 def _syscall(found: Tracepoint, typer: Typer, target: dict[str, object], section: str) -> Found:
-    """sys_enter_* and sys_exit_* share two records for all system calls; CO-RE knows those."""
-    enter = found.name.startswith("sys_enter_")
-    name = "trace_event_raw_sys_enter" if enter else "trace_event_raw_sys_exit"
+    """sys_enter_* and sys_exit_* share two records for all system calls; CO-RE knows those. Kernels whose records have a longer
+    beginning lay them out otherwise than these structs: there they are read where the format says."""
+    name, shared = ir.shared_struct(found)
     record = typer.btf.find(name, btf.Struct)
     struct = typer.btf.resolve(record) if record else None
     if not isinstance(struct, btf.Struct):
         return Absent(f"this kernel's types have no struct {name}")
     label = found.name.removeprefix("sys_")
-    base = Attachment("tracepoint", target, section, f"struct {name}", label)
-    if not enter:
-        member = typer.btf.member(struct, "ret")
-        assert member
-        result = ir.Input(ir.IntT(64, True, "result"), "ctx->ret", "retval", ((struct, member),))
-        return replace(base, args={"ret": result}, retval=result)
-    member = typer.btf.member(struct, "args")
+    base = Attachment("tracepoint", target, section, f"struct {name}", label, format=found)
+    member = typer.btf.member(struct, shared)
     assert member
-    fields = [f for f in found.fields if f.name not in ("__syscall_nr", "nr")]
+    fields = ir.arguments(found)
+    use: tuple[tuple[btf.Struct, btf.Member], ...] = ((struct, member),)
+    if fields and fields[0].offset * 8 != member.bit_offset:
+        base, use = replace(base, context=f"struct tracepoint_syscalls_{found.name}", record=found), ()
+    if found.name.startswith("sys_exit_"):
+        result = ir.Input(ir.IntT(64, True, "result"), "ctx->ret", "retval", use)
+        return replace(base, args={"ret": result}, retval=result)
     args: dict[str, ir.Expr] = {}
     for i, f in enumerate(fields):
-        args[f.name] = _syscall_argument(f, i, typer, (struct, member))
+        args[f.name] = _syscall_argument(f, f"args[{i}]" if use else f.name, typer, use)
     return replace(base, args=args, no_args="this system call takes no arguments", space="user")
 
 
-def _syscall_argument(found: TracepointField, i: int, typer: Typer, use: tuple[btf.Struct, btf.Member]) -> ir.Input:
+def _syscall_argument(
+    found: TracepointField, c: str, typer: Typer, uses: tuple[tuple[btf.Struct, btf.Member], ...]
+) -> ir.Input:
     name = f"args.{found.name}"
     if "*" in found.c_type:
         pointer = _pointer(found.c_type, typer, "user")
-        return ir.Input(pointer, f"({_c_pointer(pointer, typer)})ctx->args[{i}]", name, (use,))
+        return ir.Input(pointer, f"({_c_pointer(pointer, typer)})ctx->{c}", name, uses)
     bits, signed = _number_type(found.c_type, typer)
     cast = "" if bits == 64 and not signed else f"({c_int(bits, signed)})"
-    return ir.Input(ir.IntT(bits, signed), f"{cast}ctx->args[{i}]", name, (use,))
+    return ir.Input(ir.IntT(bits, signed), f"{cast}ctx->{c}", name, uses)
 
 
 def _c_pointer(kind: ir.PtrT, typer: Typer) -> str:

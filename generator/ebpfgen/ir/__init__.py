@@ -34,6 +34,7 @@ from .expressions import (
     Text,
     Unary,
 )
+from .fields import Field, arguments, read_of_record, shared_struct
 from .node import Node, located
 from .signature import RESULT, SLOT, Parameter, Signature
 from .statements import Emit, Filter, If, Let, MapAdd, MapDelete, MapSet, Measure, SpanEnd, SpanStart, Statement, Stop, Where
@@ -78,6 +79,7 @@ __all__ = [
     "EventInfo",
     "Exists",
     "Expr",
+    "Field",
     "FieldChoice",
     "Filter",
     "Follow",
@@ -126,7 +128,10 @@ __all__ = [
     "Type",
     "Unary",
     "Where",
+    "arguments",
     "located",
     "named_arguments",
+    "read_of_record",
+    "shared_struct",
     "walk",
 ]

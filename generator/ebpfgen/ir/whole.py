@@ -40,6 +40,7 @@ class Program:
     record: Tracepoint | None  # whose fields the context has at fixed offsets
     matches: tuple[str, ...] = ()  # of a wildcard, in the kernel described, as far as that knows
     signature: Signature | None = None
+    format: Tracepoint | None = None  # of a record whose places are not settled by names alone: see fields
 
 
 def named_arguments(program: Program) -> dict[str, Mark]:

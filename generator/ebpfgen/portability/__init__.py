@@ -97,7 +97,7 @@ def predict(checked: ir.CheckedSpec, built: Kernel, kernel: Kernel) -> Outcome:
 
 def _verdict(program: ir.Program, built: Kernel, kernel: Kernel, params: dict[str, object]) -> _Verdict:
     lack = hooks.why_not(program, kernel)
-    lacks = (lack,) if lack is not None else tuple(called.lacking(program, kernel))
+    lacks = (lack,) if lack is not None else (*called.lacking(program, kernel), *called.laid_out(program, kernel))
     if lacks:
         return _Verdict(lacks, (), ())
     usual, any_values = (carried.carry(program, built, kernel, values) for values in (params, None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebpfgen import ir
+from ebpfgen import btf, ir
 from ebpfgen.inputs.attachment import signature_of
 from ebpfgen.kernel import Kernel
 
@@ -38,6 +38,29 @@ def lacking(program: ir.Program, kernel: Kernel) -> Iterator[Lack]:
         elif program.kind == KPROBE and there.place(other.name) != here.place(name):
             why = f"{thing} is argument {there.place(other.name)} here, {here.place(name)} where the artefact is built"
             yield Lack("moved", thing, why, at=mark)
+
+
+def laid_out(program: ir.Program, kernel: Kernel) -> Iterator[Lack]:
+    """Of the fields of a record that it reads at places which names alone do not settle."""
+    fields = ir.read_of_record(program)
+    there = kernel.tracepoint(str(program.target["category"]), str(program.target["name"])) if fields else None
+    places = {f.name: f for f in there.fields} if there else {}
+    for field in fields if there else ():
+        thing = f"{'retval' if field.name == 'ret' else f'args.{field.name}'} of {program.text}"
+        other, at = places.get(field.name), field.at if field.at is not None else _into(field, kernel)
+        if other is None:
+            yield Lack("no_argument", thing, f"no {thing}", lambda n=field.name: like(n, places), field.mark)  # type: ignore[misc]
+        elif at is not None and (other.offset, other.size) != (at, field.size):
+            why = f"{thing} has {other.size} bytes at {other.offset} in the record, the program reads {field.size} at {at}"
+            yield Lack("moved", thing, why, at=field.mark)
+
+
+def _into(field: ir.Field, kernel: Kernel) -> int | None:
+    """Where CO-RE finds it."""
+    found = kernel.btf.find(field.struct, btf.Struct)
+    struct = kernel.btf.resolve(found) if found is not None else None
+    member = kernel.btf.member(struct, field.member) if isinstance(struct, btf.Struct) else None
+    return member.bit_offset // 8 + field.behind if member else None
 
 
 def _signature(here: ir.Signature, kernel: Kernel) -> ir.Signature | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ebpfgen import btf, ir, model
-from ebpfgen.kernel import Kernel, Tracepoint
+from ebpfgen.kernel import Kernel
 from ebpfgen.lower.trees import telling
 from ebpfgen.problems import Mark
 from ebpfgen.records import record
@@ -240,7 +240,7 @@ class _Walk:
             why = f"{thing} has {there.size} bytes here, {here.size} where the artefact is built"
             yield Lack("other_size", thing, why, at=load.at, silent=True)
 
-    # Records and constants
+    # Inputs and constants
 
     def input(self, node: ir.Input) -> None:
         at = node.at or self.program.at.mark
@@ -250,20 +250,6 @@ class _Walk:
                 seek = self.members_like(member.name, self.kernel.btf.resolve(there or 0))
                 why = f"no {node.name} (field {member.name} of {struct.name})"
                 self.lacks.append(Lack("no_member", f"{struct.name}.{member.name}", why, seek, at))
-        if self.program.record is not None and node.name.startswith("args."):
-            self.fixed(node.name.removeprefix("args."), self.program.record, at)
-
-    def fixed(self, name: str, record: Tracepoint, at: Mark) -> None:
-        """A field that is read where the format file of the kernel built for has it."""
-        there = self.kernel.tracepoint(record.category, record.name)
-        if there is None:
-            return
-        place = {f.name: (f.offset, f.size) for f in there.fields}
-        here = next(((f.offset, f.size) for f in record.fields if f.name == name), None)
-        if here and place.get(name) != here:
-            where = f"lies at byte {place[name][0]}" if name in place else "is not there"
-            why = f"args.{name} {where}, the artefact reads at byte {here[0]}"
-            self.lacks.append(Lack("moved", f"args.{name} of {record.name}", why, at=at, silent=True))
 
     def constant(self, name: str, value: int, at: Mark) -> None:
         here, there = self.built.constant(name), self.kernel.constant(name)

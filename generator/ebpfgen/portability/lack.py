@@ -50,7 +50,7 @@ CODES = {
     "other_size": "the field is there with another size, and would be read wrong in a process's memory",
     "no_argument": "the kernel calls the tracepoint or the function without this argument",
     "other_type": "the argument is there, but of another type",
-    "moved": "the argument is at another place: a kprobe does not follow it there, and a record without types is read wrong",
+    "moved": "the argument is where the program does not find it: in another register, or elsewhere in a record without types",
     "other_value": "a constant has another value",
     "other_names": "a remark: numbers of an enum have other names there, and are shown by those of the first kernel",
     "no_helper": "the kernel lacks a BPF helper, a kind of map or a kind of program",

@@ -26,7 +26,7 @@ _ebpfgen_complete() {
     help=$("$program" --help 2>/dev/null)
     for ((i = 1; i < COMP_CWORD; i++)); do
         commands=" $(_ebpfgen_commands <<<"$help" | tr '\n' ' ') "
-        if [[ $commands == *" ${COMP_WORDS[i]} "* || (${program##*/} == ebpfrun && $i == 1 && -e ${COMP_WORDS[i]}) ]]; then
+        if [[ $commands == *" ${COMP_WORDS[i]} "* || (${program##*/} == ebpfrun && $i == 1 && ${COMP_WORDS[i]} != -*) ]]; then
             path+=("${COMP_WORDS[i]}")
             help=$("$program" "${path[@]}" --help 2>/dev/null)
         else
@@ -39,6 +39,7 @@ _ebpfgen_complete() {
     elif [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "$(grep -oE -- '(^|[ [,])--?[a-z][a-z-]*' <<<"$help" | tr -d ' [,' | sort -u)" -- "$word"))
     elif commands=$(_ebpfgen_commands <<<"$help") && [[ -n $commands && $previous != -* && $i -eq $COMP_CWORD ]]; then
+        [[ ${program##*/} == ebpfrun ]] && commands+=" $("$program" list 2>/dev/null | sed -n '1!s/ .*//p')"
         COMPREPLY=($(compgen -W "$commands" -- "$word"))
     fi
 } # what is not found here completes as a file name: -o default

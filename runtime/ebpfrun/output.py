@@ -25,7 +25,7 @@ from .queues import DROP_NEWEST
 from .records import Records
 from .sinks import Context, Sink, open_sink
 from .sinks.base import STDOUT
-from .sinks.words import Words, parse
+from .sinks.words import Words, parse, place
 from .summary import summary
 
 
@@ -172,7 +172,7 @@ class Output:
 
     def _open(self, sinks: Sequence[str | Sink], context: Context, policy: str) -> None:
         chosen = [parse(sink) if isinstance(sink, str) else sink for sink in list(sinks) or [_default(context.stdout)]]
-        targets = Counter(sink.target for sink in chosen if isinstance(sink, Words))
+        targets = Counter(place(sink.target) for sink in chosen if isinstance(sink, Words))
         for target, number in targets.items():
             if number > 1:
                 where = "the standard output" if target == STDOUT else target

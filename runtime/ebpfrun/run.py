@@ -65,7 +65,7 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
     config.pack(manifest, options.params, options.filters)  # what can't be is told before a sink empties its file
     driver = load_driver(manifest)
     records = driver.records(manifest, clock_offset())
-    recorder = _recorder(options.record, records) if options.record is not None else None
+    recorder = _recorder(options.record, records, options.sinks) if options.record is not None else None
     sinks: list[str | Sink] = [*options.sinks, *([recorder] if recorder else [])]
     output = Output(records, sinks, options.interval, options.quiet, count=options.most, ended=stop, changed=stop.bell.ring)
     try:
@@ -81,9 +81,11 @@ def run(manifest: Manifest, options: Options, stop: Stop) -> int:
             recorder.end(output.end)
 
 
-def _recorder(target: str, records: Records) -> Recorder:
-    from .recording.recorder import Recorder
+def _recorder(target: str, records: Records, sinks: list[str]) -> Recorder:
+    from .recording.recorder import SINK, Recorder
+    from .sinks.words import insist_on_another, parse
 
+    insist_on_another(sinks, parse(f"{SINK}:{target}").target, "the file of --record")
     with open(records.manifest.path(FILE), encoding="utf-8") as file:
         return Recorder(target, records, file.read())
 

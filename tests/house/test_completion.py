@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ebpfgen import completion
+from house.markdown import ROOT
 
 BIN = Path(sys.executable).parent
 ASK = """
@@ -56,6 +57,16 @@ def test_files_are_left_to_the_shell() -> None:
 def test_ebpfrun() -> None:
     assert {"doctor", "list"} <= set(complete("ebpfrun", ""))
     assert {"--duration", "--sink", "--pid"} <= set(complete("ebpfrun", "specs/opensnoop.yaml", "--"))
+
+
+def test_tracers_by_name_and_their_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "specs", "specs")
+    subprocess.run([BIN / "ebpfgen", "build", "specs/opensnoop.yaml"], check=True)
+    assert {"net", "opensnoop", "list"} <= set(complete("ebpfrun", ""))
+    assert complete("ebpfrun", "opens") == ["opensnoop"]
+    assert complete("ebpfrun", "opensnoop", "--fai") == ["--failed"]
+    assert complete("ebpfrun", "nothing-like-it", "--fai") == []
 
 
 def test_zsh_takes_the_script(tmp_path: Path) -> None:

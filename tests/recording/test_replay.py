@@ -93,6 +93,14 @@ def test_what_was_chosen_when_it_was_made_can_not_be_chosen_again(option: str, c
     assert f"{name} can't be chosen for a replay: the recording holds what was chosen when it was made" in capsys.readouterr().err
 
 
+def test_a_recording_is_not_written_over_while_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = tmp_path / "net.rec"
+    copy.write_bytes(recording("net").read_bytes())
+    assert replay(copy, "--sink", f"jsonl:{tmp_path}/../{tmp_path.name}/net.rec") == 2
+    assert "net.rec: this is the recording itself; give the sink another file" in capsys.readouterr().err
+    assert copy.read_bytes() == recording("net").read_bytes()
+
+
 def test_a_tracer_is_not_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(recording("net"), "specs/net.yaml") == 2
     assert "needs no tracer and has no specs/net.yaml" in capsys.readouterr().err

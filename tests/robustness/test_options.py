@@ -44,6 +44,7 @@ RUN: list[tuple[str, str, int]] = [
     ("--sink jsnl:rows", "--sink jsnl:rows: there is no sink 'jsnl'; did you mean jsonl?", USAGE),
     ("--sink memory", "--sink memory: ", USAGE),
     ("--sink jsonl --sink csv", "--sink: 2 sinks would write to the standard output", USAGE),
+    ("--sink jsonl:rows --record ./rows", "--sink jsonl:rows: this is the file of --record", USAGE),
     ("--sink jsonl:.", "sink jsonl: .: Is a directory", MACHINE),
     ("--sink jsonl:nowhere/rows", "sink jsonl: nowhere/rows: No such file or directory", MACHINE),
     ("--sink jsonl:/proc/sys/kernel/ostype", "sink jsonl: /proc/sys/kernel/ostype: Permission denied", MACHINE),

@@ -235,6 +235,9 @@ def test_two_sinks_for_one_target_are_refused_and_nothing_stays_open(tmp_path: P
     before = descriptors()
     with pytest.raises(UsageError, match="2 sinks would write to the standard output"):
         output(["jsonl", "text:-"])
+    with pytest.raises(UsageError, match=r"2 sinks would write to .*/a; give each its own target"):
+        output([f"jsonl:{tmp_path}/a", f"text:{tmp_path}/../{tmp_path.name}/a"])
+    assert not (tmp_path / "a").exists()
     with pytest.raises(SinkError, match="No such file"):
         output([f"jsonl:{tmp_path}/a", f"jsonl:{tmp_path}/b/c"])
     assert descriptors() == before

@@ -12,6 +12,7 @@ import sys
 from ebpfrun.errors import EXIT_OK
 from ebpfrun.options import Replay
 from ebpfrun.output import Output
+from ebpfrun.sinks.words import insist_on_another
 from ebpfrun.stop import Stop
 
 from .chunks import RecordingError
@@ -19,6 +20,7 @@ from .reader import Events, Recording
 
 
 def replay(options: Replay, stop: Stop) -> int:
+    insist_on_another(options.sinks, options.path, "the recording itself")
     with Recording(options.path) as recording:
         output = Output(recording.records, options.sinks, quiet=options.quiet, count=options.most, ended=stop)
         try:

@@ -6,8 +6,9 @@ Receives text, returns :class:`Words`; values that :mod:`ebpfrun.values` reads r
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ebpfrun.errors import UsageError
 from ebpfrun.lean import NamedTuple, TypeVar
@@ -39,6 +40,18 @@ class Words(NamedTuple):
             return read(self.options[key]) if key in self.options else default
         except ValueError as error:
             raise UsageError(f"--sink {self.label}: {key}={self.options[key]}: {error}") from None
+
+
+def place(target: str) -> str:
+    """The same for every way to write a path."""
+    return target if target == STDOUT else os.path.realpath(target)
+
+
+def insist_on_another(sinks: Iterable[str], file: str, what: str) -> None:
+    """UsageError where one of the sinks would write to a file that is something else already."""
+    for words in map(parse, sinks):
+        if place(words.target) == place(file):
+            raise UsageError(f"--sink {words.label}: this is {what}; give the sink another file")
 
 
 def parse(text: str) -> Words:

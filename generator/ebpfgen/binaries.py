@@ -58,6 +58,8 @@ def _incomplete(binary: str) -> NoBinaryError:
 def _path(binary: str) -> Path:
     if "/" in binary:
         return Path(binary)
+    if not binary:
+        raise NoBinaryError("expected the path of a program, or a library's name")
     machine = f"{os.uname().machine}-linux-gnu"
     for folder in (*_FOLDERS, *(f"{folder}/{machine}" for folder in ("/lib", "/usr/lib"))):
         if (path := Path(folder, binary)).is_file():

@@ -81,7 +81,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--force", action="store_true", help="build all of it anew, even what is up to date")
     build.add_argument("--check", action="store_true", help="build nothing; exit with 1 if something is not up to date")
     build.add_argument("--kernel", type=Path, metavar="FILE", help="a kernel description to build for (default: this kernel)")
-    build.add_argument("--quiet", action="store_true", help="print problems only")
+    build.add_argument("--quiet", "-q", action="store_true", help="print problems only")
     build.add_argument("--report", action="store_true", help="print what each artefact costs: instructions, stack, memory")
     build.add_argument("--format", choices=("text", "json"), default="text", help="how to print the report")
     build.set_defaults(run=_build)
@@ -101,7 +101,8 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help="a kernel description, or 'running' for this kernel; may be given again",
     )
-    check.add_argument("--verbose", action="store_true", help="every line of the specs in the table, not only those that differ")
+    all_lines = "every line of the specs in the table, not only those that differ"
+    check.add_argument("--verbose", "-v", action="store_true", help=all_lines)
     check.add_argument("--format", choices=("text", "json"), default="text", help="how to print what was found")
     check.set_defaults(run=_check)
 

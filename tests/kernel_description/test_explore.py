@@ -322,6 +322,8 @@ def test_functions_of_a_library(made: Description, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\x7fELF\x02" + b"\xff" * 100)
     with pytest.raises(NoBinaryError, match="not a complete 64-bit ELF file"):
         find(made, f"uprobe:{tmp_path}/file")
+    with pytest.raises(NoBinaryError, match="expected the path of a program, or a library's name"):
+        find(made, "uprobe:")
     with pytest.raises(NoBinaryError, match="/dev/zero is not a file"):
         find(made, "uprobe:/dev/zero")
 

@@ -198,7 +198,7 @@ def events(folder: Path, rounds: int, calls: int) -> Iterator[Row]:
             runs[name].append(measure(start, works, folder, calls))
     yield from _cpu_rows(runs, idle)
     yield from _other_rows(runs)
-    calm = {name: _ebpfrun(name, folder, "") if name in BARS and name != "columns" else start for name, start in all_.items()}
+    calm = {name: _ebpfrun(name, folder, "") if name in sinks() else start for name, start in all_.items()}
     for name, start in calm.items():
         yield _rss_row(name, measure(start, works, folder, 3 * CALM, CALM))
     yield _idle_row(folder, works)

@@ -333,6 +333,10 @@ TOOLS: dict[str, tuple[str, str]] = {
     ),
     "no libbpf headers": ("mount -t tmpfs tmpfs /usr/include/bpf", "apt install libbpf-dev"),
     "no kernel headers": ("mount -t tmpfs tmpfs /usr/include/linux", "apt install linux-libc-dev"),
+    "no linker": (
+        "for tool in ${CLANG:-clang-19} bpftool as env mkdir; do ln -s $(PATH=$PATH:/usr/sbin command -v $tool); done; export PATH=$PWD",
+        "ld is not installed; on Debian: apt install binutils",
+    ),
     "a clang that fails": ("export CLANG=/bin/false", "false failed with status 1: it said nothing"),
     "a clang that is killed": ("export CLANG=$PWD/killed", "killed was killed by SIGSEGV"),
     "a clang that is none": ("export CLANG=$PWD/none", "none can't be started: Exec format error"),

@@ -180,6 +180,19 @@ def test_without_clang(tmp_path: Path) -> None:
     assert report["can_build"] is False
 
 
+def test_without_a_linker(tmp_path: Path) -> None:
+    from ebpfgen import identity
+
+    clang, bpftool = identity.tools()
+    assert clang and bpftool
+    for tool in (clang, bpftool):
+        (tmp_path / Path(tool).name).symlink_to(tool)
+    _, report = run_doctor(PATH=str(tmp_path), CLANG="", PYTHONPATH=os.pathsep.join(sys.path))
+    checks = {check["name"]: check for check in report["checks"]}
+    assert (checks["clang"]["state"], checks["headers"]["state"], checks["libbpf to link"]["state"]) == ("ok", "ok", "no")
+    assert checks["libbpf to link"]["remedy"] == "on Debian: apt install binutils"
+
+
 def test_a_clang_that_does_nothing(tmp_path: Path) -> None:
     _, report = run_doctor(CLANG="/bin/false")
     checks = {check["name"]: check for check in report["checks"]}

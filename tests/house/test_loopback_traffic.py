@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import subprocess
@@ -58,3 +59,20 @@ def test_a_busy_machine_gets_none() -> None:
             socket.create_connection(server.getsockname()).close()
             server.accept()[0].close()
         assert (tool.stderr.read(), tool.wait()) == (b"", 0)
+
+
+@pytest.mark.root
+@pytest.mark.kernel
+@pytest.mark.slow
+def test_make_run_shows_connections_on_an_idle_machine() -> None:
+    """What `make run` calls, in a network namespace where nobody else is."""
+    if not (ROOT / ".venv/bin/ebpfrun").exists():
+        pytest.skip("the checkout has no .venv")
+    words = '--netns "$(stat -Lc %i /proc/self/ns/net)" --count 4 --sink jsonl'
+    script = f'"$0" -c "{LO_UP}"; exec {ROOT}/tools/run {words}'
+    done = subprocess.run(["unshare", "-n", "sh", "-c", script, sys.executable], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "making a few over 127.0.0.1" in done.stderr
+    rows = [row for row in map(json.loads, done.stdout.splitlines()) if row.get("event") == "session"]
+    assert {row["comm"] for row in rows} == {"loopback-client", "loopback-server"}
+    assert {row["sent"] for row in rows} <= {1000, 16000}

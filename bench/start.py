@@ -36,9 +36,11 @@ tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7 
 
 
 @contextlib.contextmanager
-def opener() -> Iterator[None]:
-    """A process that opens a file all the time, so that an attached program runs at once."""
-    code = "import os, socket\nwhile True:\n os.close(os.open('/etc/hostname', os.O_RDONLY))\n socket.socket().close()"
+def opener(pause: float = 0.0001) -> Iterator[None]:
+    """A process that opens a file again and again, so that an attached program runs at once; without a pause it would take a core
+    from what is measured."""
+    opens = "os.close(os.open('/etc/hostname', os.O_RDONLY))\n socket.socket().close()"
+    code = f"import os, socket, time\nwhile True:\n {opens}\n time.sleep({pause})"
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
         yield
@@ -49,10 +51,11 @@ def opener() -> Iterator[None]:
 
 @contextlib.contextmanager
 def connector() -> Iterator[None]:
-    """A process that connects over loopback all the time."""
+    """A process that connects over loopback every tenth of a millisecond."""
     code = (
-        "import socket\ns = socket.create_server(('127.0.0.1', 0), backlog=100)\n"
-        "while True:\n c = socket.create_connection(s.getsockname()); a, _ = s.accept(); c.close(); a.close()"
+        "import socket, time\ns = socket.create_server(('127.0.0.1', 0), backlog=100)\n"
+        "while True:\n c = socket.create_connection(s.getsockname()); a, _ = s.accept(); c.close(); a.close()\n"
+        " time.sleep(0.0001)"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
@@ -144,7 +147,7 @@ def peak_rss(command: list[str], folder: Path) -> float:
 def memory(folder: Path) -> Iterator[Row]:
     """Peak resident memory while a busy tracer runs."""
     subprocess.run([EBPFGEN, "build", str(ROOT / "specs"), "--out", str(folder / "build"), "--quiet"], check=True)
-    with opener():
+    with opener(pause=0):
         for sink in ("table:-", "jsonl:/dev/null"):
             for name in ("opensnoop", "net"):
                 mb = peak_rss([EBPFRUN, f"build/{name}", "--sink", sink, "--duration", "3"], folder)

@@ -5,6 +5,7 @@ Leaves ``out/<name>/`` whole or as it was: everything is made in a folder beside
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from .problems import MachineError, SpecError
 from .processes import NOTHING
 from .proof import prove
 from .records import record
+from .rendering import Renderer, Templates
 from .source import read
 
 Step = Callable[[str], None]
@@ -40,8 +42,8 @@ class Setting:
     emitter: Emitter
 
     @classmethod
-    def of(cls, kernel: Kernel | None = None) -> Setting:
-        return cls(kernel or running(), toolchain.find(), Emitter(data.templates()))
+    def of(cls, kernel: Kernel | None = None, renderer: Renderer | None = None) -> Setting:
+        return cls(kernel or running(), toolchain.find(), Emitter(renderer or Templates(data.templates())))
 
 
 def read_and_check(path: Path, kernel: Kernel) -> tuple[bytes, CheckedSpec]:
@@ -54,30 +56,53 @@ def build_one(spec: Path, out: Path, setting: Setting | None = None, step: Step 
     """Builds ``spec`` into ``out/<name>`` and returns that folder; with ``anew`` nothing of the last build is taken over. Raises
     SpecError, MachineError."""
     setting = setting or Setting.of()
-    step("check")
-    source, checked = read_and_check(spec, setting.kernel)
-    step("generate")
-    emitted = setting.emitter.emit(checked, setting.kernel.btf)
     try:
-        return make(emitted, source, out, setting, step, anew)
+        with contextlib.ExitStack() as inside:
+            begun = _begin_early(out / spec.stem, setting.tools, inside)
+            step("check")
+            source, checked = read_and_check(spec, setting.kernel)
+            step("generate")
+            emitted = setting.emitter.emit(checked, setting.kernel.btf)
+            return make(emitted, source, out, setting, step, anew, begun)
     except OSError as e:
         raise MachineError(f"{e.filename or out}: {e.strerror}") from None
 
 
-def make(emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step = lambda _: None, anew: bool = False) -> Path:
+Begun = tuple[Path, toolchain.Compiler]
+"""A folder to make an artefact in, and clang, which waits there for its text."""
+
+
+def _begin(target: Path, tools: toolchain.Toolchain, inside: contextlib.ExitStack) -> Begun:
+    folder = inside.enter_context(folder_beside(target))
+    return folder, inside.enter_context(toolchain.Compiler(tools, folder.resolve(), target.name))
+
+
+def _begin_early(target: Path, tools: toolchain.Toolchain, inside: contextlib.ExitStack) -> Begun | None:
+    """Before the spec is read, so that clang is loaded when its text is there. Only where there is an artefact already: then the
+    spec is most probably right."""
+    with contextlib.suppress(OSError):  # told once the spec is known to be right
+        return _begin(target, tools, inside) if target.is_dir() else None
+    return None
+
+
+def make(
+    emitted: Emitted, source: bytes, out: Path, setting: Setting, step: Step = lambda _: None, anew: bool = False,
+    begun: Begun | None = None,
+) -> Path:  # fmt: skip
     """The artefact of texts: the half of a build that uses tools. Raises MachineError, OSError."""
     target = out / emitted.name
-    with folder_beside(target) as folder:
+    with contextlib.ExitStack() as inside:
+        folder, clang = begun or _begin(target, setting.tools, inside)
         tools = f"{freshness.generator_digest()} {identity.tools_fingerprint()} {setting.kernel.machine}"
         pieces = Pieces(folder.resolve(), None if anew else target, tools)
-        code = _compile(emitted, pieces, setting, step)
+        code = _compile(emitted, pieces, clang, setting, step)
         _describe(emitted, source, code, pieces, setting)
         pieces.tidy()
         put_in_place(folder, target, (*freshness.artefact_files(emitted.name), freshness.MANIFEST))
     return target
 
 
-def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> str:
+def _compile(emitted: Emitted, pieces: Pieces, clang: toolchain.Compiler, setting: Setting, step: Step) -> str:
     """Makes all files but the manifest; returns what names the library, to the manifest and to itself. What takes a while is
     done side by side: clang and the binding, then the types, the skeleton, and looking at the object."""
     name, folder, tools, templates = emitted.name, pieces.folder, setting.tools, setting.emitter.folder
@@ -85,12 +110,12 @@ def _compile(emitted: Emitted, pieces: Pieces, setting: Setting, step: Step) -> 
     pieces.write(f"{name}.bpf.c", emitted.bpf_c)
     pieces.write(f"{name}.h", emitted.header)
     step("compile")
-    taken = pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)
-    with NOTHING if taken else toolchain.compile_object(tools, folder, name) as compiling:
-        if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
-            pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
-        compiling.finish()
+    if not (taken := pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)):
+        clang.begin(emitted.bpf_c)
+    if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
+        pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
     if not taken:
+        clang.finish()
         object = folder / f"{name}.bpf.o"
         object.write_bytes(argument_reads.set_apart(object.read_bytes()))
     step("skeleton")

@@ -5,11 +5,13 @@ Every failure is a :class:`~ebpfgen.problems.MachineError`. Knows no tool's opti
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Self
 
 from .cache import cache_folder
 from .problems import MachineError
@@ -18,17 +20,26 @@ from .problems import MachineError
 class Running:
     """A tool that has been started; it ends with the ``with`` block, however that ends."""
 
-    def __init__(self, command: list[str], cwd: Path | None = None) -> None:
+    def __init__(self, command: list[str], cwd: Path | None = None, reads: bool = False) -> None:
+        """``reads``: it waits for its input, which :meth:`give` gives."""
         self._tool, self._cwd = Path(command[0]).name, cwd
         # The compiler's own temporary files stand beside what it makes: they end with it, and a full disk is that of --out.
         environment = {**os.environ, "TMPDIR": str(cwd)} if cwd else None
-        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        pipe = subprocess.PIPE
+        stdin = pipe if reads else subprocess.DEVNULL
         try:
-            self._process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=null, stdout=pipe, stderr=pipe)
+            self._process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=stdin, stdout=pipe, stderr=pipe)
         except FileNotFoundError:
             raise MachineError(_absent(command[0])) from None
         except OSError as e:
             raise MachineError(f"{command[0]} can't be started: {e.strerror}") from None
+
+    def give(self, text: bytes) -> None:
+        """All of its input."""
+        stdin, self._process.stdin = self._process.stdin, None
+        assert stdin is not None
+        with contextlib.suppress(BrokenPipeError), stdin:  # it has failed already, and says so
+            stdin.write(text)
 
     def finish(self) -> bytes:
         """What it said, once it has ended. Raises MachineError when it failed."""
@@ -42,7 +53,7 @@ class Running:
             raise MachineError(_advice(words, self._cwd) or failed)
         return said
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

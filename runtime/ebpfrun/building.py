@@ -8,6 +8,7 @@ reads the command line.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -99,6 +100,7 @@ def _build(spec: str, out: str, told: int, go: int) -> None:
     status = EXIT_BUG
     try:
         os.setpgid(0, 0)
+        gc.disable()  # it ends before garbage matters
         current = _is_current(spec, out)
         status, text = _make_current(spec, out) if os.read(told, 1) and not current else (0, "")
         with open(go, "wb") as pipe:
@@ -120,14 +122,12 @@ def _is_current(spec: str, out: str) -> bool:
 def _make_current(spec: str, out: str) -> tuple[int, str]:
     from pathlib import Path
 
-    from ebpfgen import problems, renewal
+    from ebpfgen import alone, problems, renewal
 
     try:
         if not renewal.renew_here(Path(spec), Path(out)):
             print(f"ebpfrun: building {spec}", file=sys.stderr, flush=True)
-            from ebpfgen import pipeline
-
-            pipeline.build_one(Path(spec), Path(out))
+            alone.build(Path(spec), Path(out))
     except problems.EbpfgenError as error:
         return error.exit_status, str(error)
     return 0, ""

@@ -84,7 +84,8 @@ def test_the_stack_is_what_the_kernel_counts(name: str, tmp_path: Path) -> None:
     source = tmp_path / name / f"{name}.bpf.c"
     source.write_text(source.read_text().replace('SEC("?', 'SEC("'))  # bpftool loads what is loaded by default
     tools = toolchain.find()
-    with toolchain.compile_object(tools, tmp_path / name, name) as compiling:
+    with toolchain.Compiler(tools, tmp_path / name, name) as compiling:
+        compiling.begin(source.read_text())
         compiling.finish()
     compiled = tmp_path / name / f"{name}.bpf.o"
     compiled.write_bytes(set_apart(compiled.read_bytes()))

@@ -23,7 +23,8 @@ def costs(spec: Path, setting: Setting, folder: Path) -> str:
     emitted = setting.emitter.emit(checked, setting.kernel.btf)
     (folder / f"{emitted.name}.bpf.c").write_text(emitted.bpf_c)
     (folder / f"{emitted.name}.h").write_text(emitted.header)
-    with toolchain.compile_object(setting.tools, folder, emitted.name) as compiling:
+    with toolchain.Compiler(setting.tools, folder, emitted.name) as compiling:
+        compiling.begin(emitted.bpf_c)
         compiling.finish()
     compiled = (folder / f"{emitted.name}.bpf.o").read_bytes()
     programs = linked.read(compiled, f"{emitted.name}.bpf.c")

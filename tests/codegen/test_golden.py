@@ -14,6 +14,7 @@ from ebpfgen.check import check
 from ebpfgen.emit import Emitted, Emitter
 from ebpfgen.freshness import manifest_text
 from ebpfgen.loader import load
+from ebpfgen.rendering import Templates
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
@@ -22,7 +23,7 @@ CASES = sorted(path.name for path in GOLDEN.iterdir())
 def emitted(case: str) -> Emitted:
     kernel = fake_kernel.kernel()
     path = GOLDEN / case / f"{case}.yaml"
-    return Emitter(data.templates()).emit(check(load(path.read_bytes(), path.name), kernel), kernel.btf)
+    return Emitter(Templates(data.templates())).emit(check(load(path.read_bytes(), path.name), kernel), kernel.btf)
 
 
 @pytest.mark.parametrize("case", CASES)

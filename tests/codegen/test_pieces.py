@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from ebpfgen import freshness, linking, pipeline, processes, renewal, toolchain
+from ebpfgen.ir import CheckedSpec
+from ebpfgen.kernel import Kernel
+from ebpfgen.problems import SpecError
 
 SPEC = """\
 ebpfgen: 1
@@ -29,23 +32,36 @@ LINK = ["ld -shared"]
 
 
 class Build:
-    """Builds one spec again and again. ``started``: the tools of the last build; ``files``: what it left."""
+    """Builds one spec again and again. ``started``: the tools of the last build that got something to do; ``waited``: those that
+    were there before the spec was read; ``files``: what it left."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder, self.started = folder, list[str]()
-        real = processes.Running.__init__
+        self.folder, self.started, self.waited = folder, list[str](), list[str]()
+        start, give, read = processes.Running.__init__, processes.Running.give, pipeline.read_and_check
+        self.waiting: list[str] = []
 
-        def noting(running: processes.Running, command: list[str], cwd: Path | None = None) -> None:
+        def starting(running: processes.Running, command: list[str], cwd: Path | None = None, reads: bool = False) -> None:
             words = [Path(command[0]).name, *command[1:]]
-            self.started.append(" ".join(words[: 3 if words[0] == "bpftool" else 2]))
-            real(running, command, cwd)
+            (self.waiting if reads else self.started).append(" ".join(words[: 3 if words[0] == "bpftool" else 2]))
+            start(running, command, cwd, reads)
 
-        monkeypatch.setattr(processes.Running, "__init__", noting)
+        def giving(running: processes.Running, text: bytes) -> None:
+            self.started.append(self.waiting.pop())
+            give(running, text)
+
+        def reading(path: Path, kernel: Kernel) -> tuple[bytes, CheckedSpec]:
+            self.waited = [*self.waiting]
+            return read(path, kernel)
+
+        monkeypatch.setattr(processes.Running, "__init__", starting)
+        monkeypatch.setattr(processes.Running, "give", giving)
+        monkeypatch.setattr(pipeline, "read_and_check", reading)
 
     def __call__(self, text: str, anew: bool = False) -> list[str]:
         spec = self.folder / "mine.yaml"
         spec.write_text(text)
         self.started.clear()
+        self.waiting.clear()
         pipeline.build_one(spec, self.folder / "out", anew=anew)
         return self.started
 
@@ -84,10 +100,20 @@ def test_the_first_build_makes_everything(build: Build) -> None:
 def test_what_does_not_change_the_c_compiles_nothing(build: Build, text: str) -> None:
     before, digest = build.files, build.manifest["spec"]["sha256"]
     moved = text.startswith("#")  # the C says at which line of the spec a program is
-    assert build(text) == (CODE if moved else [])
+    assert build(text) == (CODE[:1] if moved else [])
     assert build.manifest["spec"]["sha256"] != digest
     changed = {name for name, data in build.files.items() if before[name] != data}
     assert moved or changed == {"manifest.json"}
+
+
+def test_clang_is_loaded_while_a_spec_is_read_that_was_built_before(build: Build, tmp_path: Path) -> None:
+    assert build.waited == []
+    build(SPEC)
+    assert build.waited == CODE[:1]
+    with pytest.raises(SpecError):
+        build(SPEC.replace("args.option", "args.opinion"))
+    assert build.waited == CODE[:1]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 
 
 def test_a_program_that_changed_is_compiled(build: Build) -> None:

@@ -7,6 +7,7 @@ from ebpfgen import data
 from ebpfgen.check import check
 from ebpfgen.emit import Emitter
 from ebpfgen.loader import load
+from ebpfgen.rendering import Templates
 
 SPEC = """\
 ebpfgen: 1
@@ -36,7 +37,7 @@ probes:
 
 def test_each_line_has_the_place_that_asks_for_it() -> None:
     kernel = fake_kernel.kernel()
-    emitted = Emitter(data.templates()).emit(check(load(SPEC.encode(), "t.yaml"), kernel), kernel.btf)
+    emitted = Emitter(Templates(data.templates())).emit(check(load(SPEC.encode(), "t.yaml"), kernel), kernel.btf)
     lines = emitted.bpf_c.split("\n")
     found = {lines[number - 1].strip(): (at.line, at.column) for number, at in emitted.places.items()}
     assert {at.file for at in emitted.places.values()} == {"t.yaml"}
@@ -56,6 +57,6 @@ def test_each_line_has_the_place_that_asks_for_it() -> None:
 
 def test_what_no_statement_asks_for_has_no_place() -> None:
     kernel = fake_kernel.kernel()
-    emitted = Emitter(data.templates()).emit(check(load(SPEC.encode(), "t.yaml"), kernel), kernel.btf)
+    emitted = Emitter(Templates(data.templates())).emit(check(load(SPEC.encode(), "t.yaml"), kernel), kernel.btf)
     without = {line.strip() for i, line in enumerate(emitted.bpf_c.split("\n"), 1) if i not in emitted.places}
     assert {"return 0;", "__sync_fetch_and_add(n, 1);", "} events SEC(\".maps\");"} <= without

@@ -14,6 +14,7 @@ from ebpfgen.check import check
 from ebpfgen.emit import Emitted, Emitter
 from ebpfgen.loader import load
 from ebpfgen.proof import Described, prove
+from ebpfgen.rendering import Templates
 
 SPEC = b"""\
 ebpfgen: 1
@@ -42,11 +43,12 @@ probes:
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Emitted, bytes]:
     """What is emitted for a spec, and the BTF of its object."""
     described = kernel.running()
-    emitted = Emitter(data.templates()).emit(check(load(SPEC, "all.yaml"), described), described.btf)
+    emitted = Emitter(Templates(data.templates())).emit(check(load(SPEC, "all.yaml"), described), described.btf)
     folder = tmp_path_factory.mktemp("object")
     Path(folder, "all.bpf.c").write_text(emitted.bpf_c)
     Path(folder, "all.h").write_text(emitted.header)
-    with toolchain.compile_object(toolchain.find(), folder, "all") as clang:
+    with toolchain.Compiler(toolchain.find(), folder, "all") as clang:
+        clang.begin(emitted.bpf_c)
         clang.finish()
     section = elf.Object(Path(folder, "all.bpf.o").read_bytes()).section(".BTF")
     assert section

@@ -17,12 +17,13 @@ from ebpfgen.emit import Emitted, Emitter
 from ebpfgen.freshness import manifest_text
 from ebpfgen.loader import load
 from ebpfgen.problems import SpecError
+from ebpfgen.rendering import Templates
 from fuzz.mutation import mutated, seeds, text
 from properties import examples
 
 SEEDS = seeds()
 TREES = [tree for _, tree in SEEDS]
-EMITTER = Emitter(data.templates())
+EMITTER = Emitter(Templates(data.templates()))
 
 
 def generated(spec: str, name: str) -> Emitted | None:

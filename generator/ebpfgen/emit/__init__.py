@@ -6,28 +6,22 @@ same bytes, with no time and no path in them.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ebpfgen import ir
 from ebpfgen.btf import Btf
-from ebpfgen.cache import cache_folder
 from ebpfgen.lower.collected import LONG_TEXT
 from ebpfgen.lower.statements import Lowerer
-from ebpfgen.pieces import digest
 from ebpfgen.problems import Mark
 from ebpfgen.proof import Described
 from ebpfgen.records import record
+from ebpfgen.rendering import Renderer
 
 from .manifest import described, manifest_data
 from .places import places_of
 from .program import program_data
 from .signatures import signatures_of
 from .structs import all_structs, cdef_of, config_layout, struct_of
-
-_OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True, "autoescape": False}
 
 
 @record()
@@ -52,38 +46,8 @@ class Emitted:
 class Emitter:
     """Renders checked specs with the templates of one folder."""
 
-    def __init__(self, templates: Path) -> None:
-        self.folder = templates
-
-    @functools.cached_property
-    def environment(self) -> Any:
-        import jinja2
-
-        class Kept(jinja2.FileSystemBytecodeCache):
-            """Templates as the code that Jinja made of them; what is no such code, or of another text, is made again."""
-
-            def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-                try:
-                    super().load_bytecode(bucket)
-                except Exception:  # altered: pickles fail in any way they like
-                    bucket.reset()
-
-            def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-                with contextlib.suppress(OSError):
-                    super().dump_bytecode(bucket)
-
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(self.folder),
-            bytecode_cache=Kept(str(cache_folder()), f"template-{digest(repr(_OPTIONS), jinja2.__version__)[:8]}-%s.code"),
-            undefined=jinja2.StrictUndefined,
-            **_OPTIONS,
-        )
-        environment.globals["fail"] = _fail
-        return environment
-
-    def render(self, template: str, data: dict[str, Any]) -> str:
-        text: str = self.environment.get_template(template).render(data)
-        return text
+    def __init__(self, templates: Renderer) -> None:
+        self.folder, self.render = templates.folder, templates.render
 
     def emit(self, checked: ir.CheckedSpec, types: Btf) -> Emitted:
         lowerer = Lowerer(checked, types)
@@ -115,10 +79,6 @@ class Emitter:
             checked.spec.nodes,
             signatures_of(checked),
         )
-
-
-def _fail(message: str) -> NoReturn:
-    raise AssertionError(message)
 
 
 __all__ = ["Emitted", "Emitter"]

@@ -41,7 +41,7 @@ _LONGEST_WAIT = 60_000  # ms
 _CLOCK_LOOK = 1.0  # seconds
 _CLOCK_STEP = 10_000_000  # ns: less may be the time between looking at one clock and at the other
 _HURRY = 75  # per cent of a ring
-_QUICK = 50  # links: the kernel takes some 40 ms to end one of a perf event, and ends one after the other
+_QUICK = 50  # links: the kernel ends perf events one after the other, under one lock, and waits for two grace periods (40 ms) each
 _BTF = "/sys/kernel/btf/vmlinux"
 
 
@@ -379,10 +379,11 @@ class Tracer:
         return None
 
     def _name(self, held: Object, names: list[str]) -> None:
-        """Tells the programs the names behind their cookies, which begin with 1."""
+        """Tells the programs the names behind their cookies, which begin with 1. Of a longer one so much that they see that there
+        is more, and count it as cut."""
         size = held.map_sizes(wildcards.NAMES_MAP).value if names else 0
         for number, name in enumerate(names, 1):
-            held.update(wildcards.NAMES_MAP, number.to_bytes(4, sys.byteorder), name.encode()[: size - 1].ljust(size, b"\0"))
+            held.update(wildcards.NAMES_MAP, number.to_bytes(4, sys.byteorder), name.encode()[:size].ljust(size, b"\0"))
 
     def _attach(self, held: Object) -> tuple[Program, DriverError] | None:
         self._remarks = []

@@ -41,7 +41,7 @@ _LONGEST_WAIT = 60_000  # ms
 _CLOCK_LOOK = 1.0  # seconds
 _CLOCK_STEP = 10_000_000  # ns: less may be the time between looking at one clock and at the other
 _HURRY = 75  # per cent of a ring
-_QUICK = 50  # links: the kernel ends perf events one after the other, under one lock, and waits for two grace periods (40 ms) each
+_QUICK = 50  # links: the kernel ends perf events one by one, under one lock, and waits for two grace periods (40 ms) each
 _BTF = "/sys/kernel/btf/vmlinux"
 
 

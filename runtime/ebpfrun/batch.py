@@ -218,7 +218,7 @@ class Batch:
             return numpy.ndarray((count, slot.size), "u1", memory, start, (step, 1))
         array = numpy.ndarray(count, kind, memory, start, step)
         if word(slot.type) == "timestamp":
-            return (array + numpy.uint64(self._records.offset)).view("M8[ns]")
+            return (array + numpy.uint64(self._records.offset % (1 << 64))).view("M8[ns]")
         return array
 
     def _strided(self, event: Event, end: int) -> tuple[Any, int, int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from .errors import ArtefactError
 from .lean import Any, NamedTuple, TypeVar
@@ -292,7 +292,10 @@ def parse(text: bytes, path: str, folder: str) -> Manifest:
     body, sealed, digest = text.rpartition(_SEAL)
     if sealed and digest[:64].decode("ascii", "replace") != sha256(body + b"\n}"):
         raise ArtefactError(f"{path}: truncated or altered (its digest is of other bytes); {REBUILD}")
-    return _manifest(node, folder)
+    try:
+        return _manifest(node, folder)
+    except RecursionError:
+        raise ArtefactError(f"{path}: attach: too deep; {REBUILD}") from None
 
 
 def weighted(manifest: Manifest) -> Manifest:
@@ -350,7 +353,7 @@ class _Node:
         except KeyError:
             place = f"{self.path}: " if self.path else ""
             raise ArtefactError(f"{self.file}: {place}the key {key!r} is missing; {REBUILD}") from None
-        if not isinstance(value, kind) or (kind is int and value.__class__ is bool):
+        if not isinstance(value, kind) or (kind is int and value.__class__ is bool) or _half_a_character(value):
             raise self._wrong(expected, value, key)
         return value
 
@@ -359,6 +362,20 @@ class _Node:
 
     def number(self, key: str) -> int:
         return self.get(key, int, "a whole number")
+
+    def size(self, key: str) -> int:
+        """A number of bytes or things, a place among them."""
+        value = self.number(key)
+        if not 0 <= value < 1 << 32:
+            raise self._wrong("a number from 0 to 4294967295", value, key)
+        return value
+
+    def numbers(self, key: str) -> tuple[int, ...]:
+        items = self.get(key, list, "a list")
+        for each in items:
+            if not isinstance(each, int) or isinstance(each, bool):
+                raise self._wrong("whole numbers", items, key)
+        return tuple(items)
 
     def flag(self, key: str) -> bool:
         return self.get(key, bool, "true or false")
@@ -379,16 +396,21 @@ class _Node:
     def texts(self, key: str) -> tuple[str, ...]:
         items = self.get(key, list, "a list")
         for each in items:
-            if not isinstance(each, str):
+            if not isinstance(each, str) or _half_a_character(each):
                 raise self._wrong("strings", items, key)
         return tuple(items)
 
     def dictionary(self, key: str) -> dict[str, str]:
         items = self.get(key, dict, "an object")
         for each in items.values():
-            if not isinstance(each, str):
+            if not isinstance(each, str) or _half_a_character(each):
                 raise self._wrong("strings", items, key)
         return items
+
+
+def _half_a_character(value: object) -> bool:
+    """Whether it is text that JSON can write and UTF-8 can't: a surrogate without its other half."""
+    return isinstance(value, str) and not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _manifest(n: _Node, folder: str) -> Manifest:
@@ -406,7 +428,7 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         files=n.dictionary("files"),
         ring=n.maybe_number("ring") or 0,
         rings=n.texts("rings") if "rings" in n.data else ("events",),
-        config=None if config is None else Config(config.number("size"), config.list("fields", _slot)),
+        config=None if config is None else Config(config.size("size"), config.list("fields", _slot)),
         filters=n.texts("filters"),
         params=n.list("params", _param),
         events=n.list("events", _event),
@@ -422,15 +444,29 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         signatures=n.list("signatures", _signature) if "signatures" in n.data else (),
         choices=n.list("choices", _choice) if "choices" in n.data else (),
     )
-    for attach in manifest.attach:
-        for one in members(attach.plan):
-            if not 0 <= one.program < len(manifest.programs):
-                raise ArtefactError(f"{n.file}: attach {attach.probe}: there is no program {one.program}; {REBUILD}")
+    for what, number, of in _references(manifest):
+        if not 0 <= number < len(of):
+            raise ArtefactError(f"{n.file}: {what} {number}; {REBUILD}")
     return manifest
 
 
+def _references(m: Manifest) -> Iterator[tuple[str, int, Sequence[object]]]:
+    """Every number that stands for one of several things."""
+    for attach in m.attach:
+        for one in members(attach.plan):
+            yield f"attach {attach.probe}: there is no program", one.program, m.programs
+    for program in m.programs:
+        if program.signature is not None:
+            yield f"program {program.name}: there is no signature", program.signature, m.signatures
+    for choice in m.choices:
+        yield f"the choice in line {choice.line}: there is no option", choice.built, choice.options
+        for number in choice.programs:
+            yield f"the choice in line {choice.line}: there is no program", number, m.programs
+
+
 def _slot(n: _Node) -> Slot:
-    return Slot(n.text("name"), n.text("type"), n.number("offset"), n.number("size"), n.maybe_number("mark"))
+    mark = None if n.data.get("mark") is None else n.size("mark")
+    return Slot(n.text("name"), n.text("type"), n.size("offset"), n.size("size"), mark)
 
 
 def _param(n: _Node) -> Param:
@@ -441,7 +477,7 @@ def _param(n: _Node) -> Param:
 
 
 def _event(n: _Node) -> Event:
-    event = Event(n.number("id"), n.text("name"), n.text("summary"), n.number("size"), n.list("fields", _slot))
+    event = Event(n.size("id"), n.text("name"), n.text("summary"), n.size("size"), n.list("fields", _slot))
     least = n.maybe_number("least")
     if least is None:
         return event
@@ -463,7 +499,7 @@ def _metric(n: _Node) -> Metric:
         top=n.maybe_number("top"),
         map=n.text("map"),
         map_type=n.text("map_type"),
-        max_entries=n.number("max_entries"),
+        max_entries=n.size("max_entries"),
         buckets=None if buckets is None else _buckets(buckets),
         key=None if key is None else _struct(key),
         value=_struct(n.node("value")),
@@ -473,18 +509,18 @@ def _metric(n: _Node) -> Metric:
 def _buckets(n: _Node) -> Buckets:
     kind = n.text("kind")
     if kind == "log2":
-        return Buckets(kind, n.number("count"))
+        return Buckets(kind, n.size("count"))
     if kind == "linear":
-        return Buckets(kind, n.number("count"), n.number("min"), n.number("max"), n.number("step"))
+        return Buckets(kind, n.size("count"), n.number("min"), n.number("max"), n.number("step"))
     raise n._wrong("log2 or linear", kind, "kind")
 
 
 def _struct(n: _Node) -> Struct:
-    return Struct(n.number("size"), n.list("fields", _slot))
+    return Struct(n.size("size"), n.list("fields", _slot))
 
 
 def _map(n: _Node) -> Map:
-    return Map(n.text("name"), n.text("type"), n.number("max_entries"), n.number("key_size"), n.number("value_size"))
+    return Map(n.text("name"), n.text("type"), n.size("max_entries"), n.size("key_size"), n.size("value_size"))
 
 
 def _program(n: _Node) -> Program:
@@ -529,8 +565,7 @@ def _signature(n: _Node) -> Signature:
 
 
 def _choice(n: _Node) -> Fields:
-    programs = n.get("programs", list, "a list")
-    return Fields(n.number("line"), n.list("options", _option), n.number("built"), tuple(int(number) for number in programs))
+    return Fields(n.number("line"), n.list("options", _option), n.number("built"), n.numbers("programs"))
 
 
 def _option(n: _Node) -> Option:

@@ -38,6 +38,9 @@ class Sample(NamedTuple):
     slots: tuple[int, ...] = ()
 
 
+_U64 = (1 << 64) - 1  # a sum over CPUs begins anew where each CPU's own does
+
+
 class Reading(NamedTuple):
     """``time`` is ns since 1970; ``seconds`` the length of the interval, None when the figures are since the start. Label values
     are as :mod:`ebpfrun.decode` gives them."""
@@ -121,7 +124,8 @@ def _combiner(metric: Metric) -> _Combine:
         return _histogram(_number(metric, slots, "count"), _number(metric, slots, "sum"), _array(metric, slots))
     value = _number(metric, slots, "value")
     if metric.verb not in ("min", "max"):
-        return lambda labels, values: Sample(labels, sum(map(value, values)))
+        mask = -1 if metric.kind == "gauge" else _U64
+        return lambda labels, values: Sample(labels, sum(map(value, values)) & mask)
     count = _number(metric, slots, "count")
     best = min if metric.verb == "min" else max
 
@@ -137,7 +141,7 @@ def _histogram(count: Callable[[bytes], int], total: Callable[[bytes], int], arr
         slots: tuple[int, ...] = (0,) * len(array.unpack(bytes(array.size)))
         for raw in values:
             slots = tuple(map(add, slots, array.unpack_from(raw)))
-        return Sample(labels, sum(map(total, values)), sum(map(count, values)), slots)
+        return Sample(labels, sum(map(total, values)) & _U64, sum(map(count, values)), slots)
 
     return combine
 

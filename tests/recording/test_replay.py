@@ -217,3 +217,36 @@ def test_a_missing_chunk_and_one_that_is_there_twice_are_found(tmp_path: Path) -
 def test_what_unpacks_to_more_than_it_says_is_refused() -> None:
     assert chunks._unpacked(zlib.compress(bytes(1 << 20)), 1, 1000) is None
     assert chunks._unpacked(zlib.compress(bytes(1000)), 1, 1000) == bytes(1000)
+
+
+def exchanged(name: str, kind: bytes, change: str) -> bytes:
+    """A recording in which the first chunk of that kind is other JSON, with sound checksums: ``before→after`` in its text."""
+    before, after = (part.encode() for part in change.split("→"))
+    whole = [chunk for _, chunk in parts(recording(name))]
+    at = next(i for i, chunk in enumerate(whole) if chunk.kind == kind)
+    data = whole[at].data.replace(before, after, 1)
+    assert data != whole[at].data
+    whole[at] = whole[at]._replace(data=data)
+    return head() + b"".join(chunks.chunk(c.kind, i, c.data, c.events) for i, c in enumerate(whole))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        (b"read", '"seconds":→"secs":', "readings of metrics that are none (KeyError('seconds'))"),
+        (b"read", '"time":1→"time":99999999991', "readings of metrics that are none (TypeError("),
+        (b"read", '"samples":[[→"samples":[[[],', "readings of metrics that are none ("),
+        (b"acco", '"counts":[[→"counts":[[0,', "an account that is none (ValueError("),
+        (b"acco", '"seconds":→"seconds":-', "an account that is none (ValueError("),
+        (b"abou", '"offset":→"offset":1e9', "does not say what was traced (TypeError("),
+        (b"abou", '\\"size\\": →\\"size\\": -', "its manifest: truncated or altered (its digest is of other bytes)"),
+    ],
+)
+def test_what_was_never_recorded_is_told(
+    kind: bytes, change: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.rec"
+    path.write_bytes(exchanged("net", kind, change))
+    assert replay(path, "--sink", f"jsonl:{tmp_path / 'out'}", "--quiet") == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f"ebpfrun: {path}: ") and words in said and said.count("\n") == 1

@@ -35,6 +35,13 @@ def test_counters_are_summed_over_cpus_and_sorted() -> None:
     assert reading.seconds is None
 
 
+def test_sums_are_of_64_bits_over_cpus_too() -> None:
+    """As each CPU's own is: sinks of tables have columns of that size."""
+    tracer = Maps(opens=[opens_entry(1, b"a", 2**64 - 1, 6)], latency=[latency_entry(0, (2**63, {1: 1}), (2**63 + 4, {1: 1}))])
+    opens, latency = Metrics(manifest(metrics=[OPENS, LATENCY]), 0).totals(tracer)
+    assert (opens.samples[0].value, latency.samples[0].value) == (5, 4)
+
+
 def test_an_interval_is_what_happened_in_it() -> None:
     tracer = Maps(opens=[opens_entry(1, b"a", 1, 2), opens_entry(2, b"b", 7, 0)])
     metrics = Metrics(manifest(metrics=[OPENS]), 0)

@@ -100,7 +100,7 @@ def read(file: BinaryIO) -> Iterator[Chunk | Damage]:
             what = "nothing was written there" if zeroes else "the head of a chunk was altered"
             yield Damage(at, size - at, None, what, cut=zeroes)
             return
-        data = file.read(stored)
+        data = file.read(min(stored, size - file.tell()))
         if len(data) < stored:
             yield Damage(at, size - at, events, "the file is cut off there", cut=True)
             return

@@ -7,14 +7,15 @@ matter (:mod:`.chunks`); what is malformed here all the same is a RecordingError
 from __future__ import annotations
 
 import json
+import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ebpfrun import manifest
 from ebpfrun.account import End
-from ebpfrun.decode import word
+from ebpfrun.decode import CODES, TEXTS, word
 from ebpfrun.errors import ArtefactError
-from ebpfrun.lean import Any, NamedTuple
+from ebpfrun.lean import Any, NamedTuple, TypeVar
 from ebpfrun.manifest import Manifest, Metric
 from ebpfrun.metrics import Reading, Sample
 from ebpfrun.names import Name, Names
@@ -22,7 +23,11 @@ from ebpfrun.names import Name, Names
 from .chunks import RecordingError
 
 ABOUT, EVENTS, READINGS, NAMES, CLOCK, ACCOUNT = b"abou", b"even", b"read", b"name", b"cloc", b"acco"
-_RAW = ("ip", "mac")  # types whose values are bytes
+_RAW = {"ip": 16, "mac": 6}  # types whose values are bytes
+_WRONG = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, struct.error)
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 Found = dict[str, dict[int, "str | int"]]
 """By type: numbers and their names; a number for itself where it had none."""
@@ -49,14 +54,20 @@ def read_about(data: bytes, path: str) -> About:
     found = _object(data, path)
     if found.get("byteorder") != sys.byteorder:
         raise RecordingError(f"{path}: recorded on a {found.get('byteorder')}-endian machine, this one is {sys.byteorder}-endian")
+    return _sound(_about, found, path, "the recording does not say what was traced")
+
+
+def _about(found: dict[str, Any], path: str) -> About:
     try:
         known = manifest.parse(found["manifest"].encode(), f"{path}: its manifest", "")
-        return About(manifest.weighted(known) if found["weighted"] else known, found["manifest"], int(found["offset"]))
+        return About(manifest.weighted(known) if found["weighted"] else known, found["manifest"], _moment(found["offset"]))
     except ArtefactError as error:
-        what = str(error).removesuffix(f"; {manifest.REBUILD}")
-        raise RecordingError(f"{what}: made by another version of ebpfgen, or altered; this ebpfrun can't replay it") from None
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise RecordingError(f"{path}: the recording does not say what was traced ({error!r})") from None
+        raise other_version(error) from None
+
+
+def other_version(error: ArtefactError) -> RecordingError:
+    what = str(error).removesuffix(f"; {manifest.REBUILD}")
+    return RecordingError(f"{what}: made by another version of ebpfgen, or altered; this ebpfrun can't replay it")
 
 
 def clock(offset: int) -> bytes:
@@ -65,10 +76,7 @@ def clock(offset: int) -> bytes:
 
 
 def read_clock(data: bytes, path: str) -> int:
-    try:
-        return int(_object(data, path)["offset"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingError(f"{path}: a clock that is none ({error!r})") from None
+    return _sound(lambda found, _: _moment(found["offset"]), _object(data, path), path, "a clock that is none")
 
 
 def names(found: Found) -> bytes:
@@ -76,7 +84,18 @@ def names(found: Found) -> bytes:
 
 
 def read_names(data: bytes, path: str) -> Found:
-    return {type: {int(n): name for n, name in table.items()} for type, table in _object(data, path).items()}
+    return _sound(_names, _object(data, path), path, "names that are none")
+
+
+def _names(found: dict[str, Any], path: str) -> Found:
+    return {type: {int(n): _name(name) for n, name in found[type].items()} for type in found}
+
+
+def _name(name: Any) -> str | int:
+    if not isinstance(name, str):
+        return _whole(name)
+    name.encode()
+    return name
 
 
 class RecordedNames(Names):
@@ -121,18 +140,40 @@ def _sample(metric: Metric, sample: Sample) -> list[Any]:
 
 def read_readings(data: bytes, known: Manifest, path: str) -> list[Reading]:
     metrics = {metric.name: metric for metric in known.metrics}
-    try:
-        return [
-            Reading(metrics[r["metric"]], r["time"], r["seconds"], [_read_sample(metrics[r["metric"]], s) for s in r["samples"]])
-            for r in json.loads(data)
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingError(f"{path}: readings of metrics that are none ({error!r})") from None
+
+    def read(data: bytes, _: str) -> list[Reading]:
+        return [_reading(metrics[r["metric"]], r) for r in json.loads(data)]
+
+    return _sound(read, data, path, "readings of metrics that are none")
+
+
+def _reading(metric: Metric, r: dict[str, Any]) -> Reading:
+    seconds = None if r["seconds"] is None else _seconds(r["seconds"])
+    return Reading(metric, _moment(r["time"]), seconds, [_read_sample(metric, s) for s in r["samples"]])
 
 
 def _read_sample(metric: Metric, s: list[Any]) -> Sample:
-    labels = tuple(bytes.fromhex(v) if t in _RAW else v for t, v in zip(_types(metric), s[0], strict=True))
-    return Sample(labels, s[1], s[2], tuple(s[3]))
+    labels = tuple(_label(type, value) for type, value in zip(_types(metric), s[0], strict=True))
+    slots = tuple(map(_count, s[3]))
+    if len(slots) != (metric.buckets.slots if metric.buckets else 0):
+        raise ValueError(f"{len(slots)} buckets")
+    return Sample(labels, _value(metric, s[1]), _count(s[2]), slots)
+
+
+def _label(type: str, value: Any) -> Any:
+    if type in _RAW:
+        raw = bytes.fromhex(value)
+        if len(raw) != _RAW[type]:
+            raise ValueError(f"{type} {value}")
+        return raw
+    if type in TEXTS:
+        if not isinstance(value, str):
+            raise TypeError(f"{type} {value!r}")
+        value.encode()
+        return value
+    number = value if isinstance(value, bool) else _whole(value)
+    struct.pack(CODES[type], number)  # struct.error for what such a type can't hold
+    return number
 
 
 def account(a: End) -> bytes:
@@ -141,12 +182,49 @@ def account(a: End) -> bytes:
 
 
 def read_account(data: bytes, path: str) -> End:
-    found = _object(data, path)
+    return _sound(_account, _object(data, path), path, "an account that is none")
+
+
+def _account(found: dict[str, Any], path: str) -> End:
+    counts = {(str(kind), str(of)): _count(n) for kind, of, n in found["counts"]}
+    return End(_seconds(found["seconds"]), counts, {event: _count(n) for event, n in found["beyond"].items()})
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value.bit_length() > 64:
+        raise TypeError(f"{value!r} is no whole number of 64 bits")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not 0 <= _whole(value) < 1 << 63:
+        raise ValueError(f"{value} of something")
+    return int(value)
+
+
+def _value(metric: Metric, value: Any) -> int:
+    (type,) = (slot.type for slot in metric.value.fields if slot.name in ("value", "sum"))
+    struct.pack(CODES[type], _whole(value))
+    return int(value)
+
+
+def _moment(value: Any) -> int:
+    if not -(1 << 63) <= _whole(value) < 1 << 63:
+        raise ValueError(f"{value} ns")
+    return int(value)
+
+
+def _seconds(value: Any) -> float:
+    if not 0 <= float(value) < 1 << 40:
+        raise ValueError(f"{value} seconds")
+    return float(value)
+
+
+def _sound(read: Callable[[S, str], T], data: S, path: str, otherwise: str) -> T:
     try:
-        counts = {(kind, of): n for kind, of, n in found["counts"]}
-        return End(found["seconds"], counts, dict(found["beyond"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingError(f"{path}: an account that is none ({error!r})") from None
+        return read(data, path)
+    except _WRONG as error:
+        raise RecordingError(f"{path}: {otherwise} ({error!r})") from None
 
 
 def _bytes(value: Any) -> bytes:

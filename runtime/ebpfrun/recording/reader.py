@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebpfrun.account import End
+from ebpfrun.batch import Batch
+from ebpfrun.errors import ArtefactError
 from ebpfrun.lean import Any, NamedTuple, Self
-from ebpfrun.metrics import Reading
+from ebpfrun.metrics import Metrics, Reading
 from ebpfrun.records import Records
 
 from . import chunks, contents
@@ -43,11 +45,26 @@ class Recording:
                 why = first.what if isinstance(first, Damage) else "that part is missing"
                 raise RecordingError(f"{path}: the recording does not say what was traced: {why}")
             self.manifest, self.manifest_text, self.offset = contents.read_about(first.data, path)
+            self.names = contents.RecordedNames(self.manifest.tables)
+            self.records = self._records()
         except BaseException:
             self.close()
             raise
-        self.names = contents.RecordedNames(self.manifest.tables)
-        self.records = Records(self.manifest, self.offset, self.names)
+
+    def _records(self) -> Records:
+        try:
+            Metrics(self.manifest, self.offset)  # refuses what can't be one
+            return Records(self.manifest, self.offset, self.names)
+        except ArtefactError as error:
+            raise contents.other_version(ArtefactError(f"{self.path}: its {error}")) from None
+
+    def batch(self, events: Events) -> Batch:
+        """A batch of what was drained."""
+        try:
+            return self.records.batch(events.data)
+        except ArtefactError as error:
+            what = str(error).removeprefix("the kernel program sent ").partition(":")[0]
+            raise RecordingError(f"{self.path}: events that were not recorded by this program: {what}") from None
 
     def __iter__(self) -> Iterator[Events | list[Reading]]:
         """Once: what was recorded."""

@@ -41,7 +41,7 @@ def _give(recording: Recording, output: Output, stop: Stop) -> None:
             return
         if isinstance(item, Events):
             output.settle()
-            output.batch(recording.records.batch(item.data))
+            output.batch(recording.batch(item))
         elif not output.done or all(reading.seconds is None for reading in item):  # totals are of the whole run, as it was
             output.settle()
             output.readings(item)

@@ -42,12 +42,12 @@ def is_simple(line: str) -> bool:
     return line.endswith(";") and not re.match(r"\t|if |\}|(struct|char|bool|long|const|__[us]\d+) ", line)
 
 
-def side_of(text: str) -> str:
-    """``text`` as a side of && or ||: in parentheses only where it holds another of them, or a choice."""
+def side_of(text: str, op: str = "") -> str:
+    """``text`` as a side of && or || (``op``), or before a ?: in parentheses where it holds the other of them, or a choice."""
     bare = text
     while (shorter := re.sub(r"\([^()]*\)", "", bare)) != bare:
         bare = shorter
-    return f"({text})" if re.search(r"&&|\|\||\?", bare) else text
+    return f"({text})" if {"&&", "||", "?"} - {op} & set(re.findall(r"&&|\|\||\?", bare)) else text
 
 
 def is_atom(text: str) -> bool:
@@ -65,6 +65,11 @@ def operand_of(text: str) -> str:
         if depth == 0 and c in " <>=!&|+-*/%^?~" and not text.startswith("->", i) and not (c == ">" and text[i - 1 : i] == "-"):
             return f"({text})"
     return text
+
+
+def loose_of(text: str) -> str:
+    """``text`` beside a comparison, or as what is chosen: as :func:`operand_of`, but -1 and *entry need no parentheses there."""
+    return text if re.fullmatch(r"-[0-9]+(LL)?|\*\w+", text) else operand_of(text)
 
 
 def primary_of(text: str) -> str:

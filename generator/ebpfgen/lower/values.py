@@ -11,7 +11,7 @@ from ebpfgen.records import replace
 from ebpfgen.typer import c_int
 
 from .collected import is_plain
-from .ctext import constant, is_atom, operand_of, side_of
+from .ctext import constant, is_atom, loose_of, operand_of, side_of
 from .stores import Stores
 from .trees import OPPOSITE, first_that_exists, has_const, is_zero
 
@@ -66,7 +66,7 @@ class Values(Stores):
             case ir.InMap(map=name, keys=keys):
                 return self._there(self.entry(name, keys))
             case ir.OneOf(values=tests):
-                return " || ".join(side_of(self.condition(t)) for t in tests)
+                return " || ".join(side_of(self.condition(t), "||") for t in tests)
             case ir.FieldChoice():
                 return self.value(first_that_exists(v))
             case ir.Exists():
@@ -129,6 +129,8 @@ class Values(Stores):
         if isinstance(v.type, ir.BoolT):
             return self._comparison(v)
         assert isinstance(v.type, ir.IntT)
+        if _is_narrow(v):
+            return f"{operand_of(self.value(v.left))} {v.op} {self.value(v.right)}"
         if v.op in ("<<", ">>"):
             return f"{operand_of(self._as(v.left, v.type))} {v.op} {self._shift_count(v.right)}"
         left, right = self._sides(v, v.type)
@@ -168,14 +170,12 @@ class Values(Stores):
         elif isinstance(a, ir.IntT) and isinstance(b, ir.IntT) and a.signed != b.signed and not has_const(v):
             # The unsigned one is the narrower, or has at most 32 bits: so C would compare without sign.
             left, right = (f"(__s64){operand_of(t)}" if not k.signed and k.bits == 32 else t for t, k in ((left, a), (right, b)))
-        return f"{operand_of(left)} {v.op} {operand_of(right)}"
+        return f"{loose_of(left)} {v.op} {loose_of(right)}"
 
     def _as(self, v: ir.Expr, kind: ir.IntT) -> str:
         """A number in 64 bits, with the sign of ``kind``: the spec's arithmetic happens there."""
         text = self.value(v)
-        exact = (
-            v.type == kind and not isinstance(v, (ir.Const, ir.Conditional, ir.FieldChoice)) and not getattr(v, "default", None)
-        )
+        exact = v.type == kind and _is_exact(v) and not _is_narrow(v)
         return text if exact else f"({c_int(kind.bits, kind.signed)}){operand_of(text)}"
 
     def _logical(self, v: ir.Binary) -> str:
@@ -186,7 +186,7 @@ class Values(Stores):
                 self.learn(v.left)
             right = part(v.right)
         if not lines:
-            return f"{side_of(left)} {v.op} {side_of(right)}"
+            return f"{side_of(left, v.op)} {v.op} {side_of(right, v.op)}"
         name = self.fresh("both" if v.op == "&&" else "either")
         self.emit(f"bool {name} = {left};")
         self.block(f"if ({name})" if v.op == "&&" else f"if (!{name})", [*lines, f"{name} = {right};"])
@@ -204,7 +204,7 @@ class Values(Stores):
         with self.captured() as no_lines:
             no = self._arm(v.no, v.type)
         if not yes_lines and not no_lines:
-            return f"{side_of(condition)} ? {operand_of(yes)} : {operand_of(no)}"
+            return f"{side_of(condition)} ? {loose_of(yes)} : {loose_of(no)}"
         name = self.fresh("chosen")
         self.emit(f"{self.declare(v.type, name)};")
         self.block(f"if ({condition})", [*yes_lines, f"{name} = {yes};"], [*no_lines, f"{name} = {no};"])
@@ -228,7 +228,7 @@ class Values(Stores):
                     self.emit("barrier();")  # or clang joins both tests, see _there
                 default = self._arm(v.default, v.type)
             if not lines:
-                return f"{entry} ? {stored} : {operand_of(default)}"
+                return f"{entry} ? {stored} : {loose_of(default)}"
             name = self.fresh("chosen")
             self.emit(f"{self.declare(v.type, name)};")
             self.block(f"if ({entry})", [f"{name} = {stored};"], [*lines, f"{name} = {default};"])
@@ -251,3 +251,17 @@ class Values(Stores):
             "htonl": "bpf_htonl",
         }
         return f"{macro[v.function]}({self.value(v.args[0])})"
+
+
+def _is_exact(v: ir.Expr) -> bool:
+    """Whether its C text has the very type that the spec says, not only the value."""
+    return not isinstance(v, (ir.Const, ir.Conditional, ir.FieldChoice)) and not getattr(v, "default", None)
+
+
+def _is_narrow(v: ir.Expr) -> bool:
+    """Bits of an unsigned number that has fewer than 64: C computes them in its own width, and the value is the same."""
+    if not (isinstance(v, ir.Binary) and isinstance(v.right, ir.Const) and isinstance(v.left.type, ir.IntT)):
+        return False
+    if not (_is_narrow(v.left) or (v.left.type.bits < 64 and not v.left.type.signed and _is_exact(v.left))):
+        return False
+    return 0 <= v.right.value < (2**31 if v.op == "&" else 32 if v.op == ">>" else 0)

@@ -211,7 +211,7 @@ int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
 	}
 	m = chosen;
 	weight = sample();
-	if ((n > 10 && a_entry) && (*a_entry) > 5) {
+	if (n > 10 && a_entry && *a_entry > 5) {
 		struct seen_event *e;
 		char comm[16];
 

@@ -399,7 +399,7 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 				e->__marks |= read_kernel_string(e->path, sizeof(e->path), seen_entry3->path,
 								 TRUNCATED_AGAIN_PATH, FAULTED_AGAIN_PATH);
 				e->total = *total_entry;
-				e->only = one_entry ? *one_entry : (-1);
+				e->only = one_entry ? *one_entry : -1;
 				__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 				__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 				submit(e, sizeof(*e));

@@ -333,7 +333,7 @@ int vfs_read(struct args_of_function_vfs_read *ctx)
 		e->mode = NUMBER(d->d_inode, i_mode);
 		e->count = ctx->count;
 		e->position = behind;
-		e->regular = ((__u64)NUMBER(d->d_inode, i_mode) & 61440 /* S_IFMT */) == 32768 /* S_IFREG */;
+		e->regular = (NUMBER(d->d_inode, i_mode) & 61440 /* S_IFMT */) == 32768 /* S_IFREG */;
 		__builtin_memset(e->__pad0, 0, sizeof(e->__pad0));
 		__builtin_memset(e->__pad1, 0, sizeof(e->__pad1));
 		submit(e, sizeof(*e));

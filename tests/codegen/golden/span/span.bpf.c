@@ -309,7 +309,7 @@ int slow_enter_openat(struct trace_event_raw_sys_enter *ctx)
 
 	if (config.filter_on && !wanted())
 		return 0;
-	if ((__s32)ctx->args[0] != (-100))
+	if ((__s32)ctx->args[0] != -100)
 		return 0;
 	__builtin_memset(comm, 0, sizeof(comm));
 	bpf_get_current_comm(comm, sizeof(comm));
@@ -421,7 +421,7 @@ int io_block_rq_complete(struct args_of_tracepoint_block_rq_complete *ctx)
 	disk = rq->q->disk;
 	now = bpf_ktime_get_ns();
 	__builtin_memset(&key2, 0, sizeof(key2));
-	key2.op = (__u64)NUMBER(rq, cmd_flags) & 255;
+	key2.op = NUMBER(rq, cmd_flags) & 255;
 	key2.dev = ((__u32)NUMBER(disk, major) << 20 | (__u32)NUMBER(disk, first_minor));
 	observe_io(&key2, (now - *span) / 1000, weight);
 done:

@@ -39,7 +39,7 @@ def schema(event: Event) -> Any:
     for slot in event.fields:
         if slot.name in RESERVED and can_be_marked(event):
             raise UsageError(f"event {event.name} has a field '{slot.name}', which is a column of its own in a table")
-    fields = [pa.field(slot.name, _type(slot.type), metadata={"ebpf.type": slot.type}) for slot in event.fields]
+    fields = [pa.field(slot.name, _type(slot.type), nullable=False, metadata={"ebpf.type": slot.type}) for slot in event.fields]
     if can_be_marked(event):
         fields += [pa.field(name, pa.list_(pa.string())) for name in RESERVED]
     return pa.schema(fields, {"ebpf.event": event.name})

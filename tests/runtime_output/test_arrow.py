@@ -81,6 +81,7 @@ def test_types() -> None:
     schema = arrow.schema(lay_out(list(types), True))
     assert schema.types == [*types.values(), pa.list_(pa.string()), pa.list_(pa.string())]
     assert [f.metadata[b"ebpf.type"].decode() for f in list(schema)[: len(types)]] == list(types)
+    assert [f.nullable for f in schema] == [*[False] * len(types), True, True], "to write nulls costs, even where there are none"
 
 
 def test_a_column_that_is_ours() -> None:

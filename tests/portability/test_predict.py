@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ebpfgen import loader
+from ebpfgen import ir, loader
 from ebpfgen.check import check
 from ebpfgen.kernel_description import Description
 from ebpfgen.portability import Outcome, hooks, predict
@@ -352,6 +352,22 @@ def test_registers_are_settled_when_it_is_built() -> None:
     assert not found.attaches
     (lack,) = found.points[0].lacks
     assert lack.why == "args.code of kprobe:kill_task is argument 2 here, 1 where the artefact is built"
+
+
+@pytest.mark.parametrize(("kind", "c"), [("kprobe", "PT_REGS_PARM4(ctx)"), ("fexit", "ctx->code")])
+def test_a_struct_by_value_takes_several_places(kind: str, c: str) -> None:
+    make = Maker()
+    number, long = make.number("int", 4, encoding=1), make.number("long", 8, encoding=1)
+    pair = make.struct("pair", 16, ("a", long, 0), ("b", long, 64))
+    make.function("kill_task", make.proto(number, ("first", long), ("both", pair), ("code", number)))
+    make.enum("bpf_attach_type", ("BPF_MAP_TYPE_RINGBUF", 3))
+    built = Other().retyped(make)
+    text = f"events: {{e: {{fields: {{code: i32}}}}}}\nprobes: [{{on: '{kind}:kill_task', emit: e, with: {{code: args.code}}}}]\n"
+    kernel = Description(built, (lambda: None, ()))
+    (program,) = check(loader.load(f"ebpfgen: 1\nname: x\nsummary: x\n{text}".encode(), "x.yaml"), kernel).programs
+    assert [node.c for node in ir.walk(program.body) if isinstance(node, ir.Input)] == [f"(__s32){c}"]
+    assert program.signature
+    assert [program.signature.place(name) for name in ("first", "both", "code", ir.RESULT)] == [0, 1, 3, 4]
 
 
 def test_a_result_behind_more_arguments() -> None:

@@ -131,8 +131,10 @@ def _with_signature(base: Attachment, proto: btf.FuncProto, typer: Typer) -> Att
     signature = signature_of("function", base.label, proto, typer.btf)
     base = replace(base, no_args="this function takes no arguments")
     if base.kind == "kprobe":
-        named = enumerate(proto.params[:REGISTERS])
-        args = {n: cast_input(f"PT_REGS_PARM{i + 1}(ctx)", f"args.{n}", t, typer, False) for i, (n, t) in named if n}
+        named = [(n, t, signature.place(n)) for n, t in proto.params if n and t]
+        args = {
+            n: cast_input(f"PT_REGS_PARM{i + 1}(ctx)", f"args.{n}", t, typer, False) for n, t, i in named if i < REGISTERS
+        }
         return replace(base, args=args, signature=signature)
     base = _in_slots(base, signature, proto, typer)
     if base.kind == "fentry":

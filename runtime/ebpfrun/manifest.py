@@ -447,6 +447,11 @@ def _manifest(n: _Node, folder: str) -> Manifest:
     for what, number, of in _references(manifest):
         if not 0 <= number < len(of):
             raise ArtefactError(f"{n.file}: {what} {number}; {REBUILD}")
+    for program in manifest.programs:
+        takes = manifest.signatures[program.signature].takes if program.signature is not None else ()
+        for argument in program.arguments:
+            if argument.name not in (p.name for p in takes):
+                raise ArtefactError(f"{n.file}: program {program.name}: its signature has no {argument.name}; {REBUILD}")
     return manifest
 
 

@@ -54,6 +54,38 @@ def test_values_of_the_wrong_kind_are_artefact_errors(artefact: Callable[..., Pa
             read(str(path.parent))
 
 
+SIGNATURE = {"kind": "tracepoint", "name": "x", "takes": [["task", "struct task_struct *", 8]], "reads": {"task": [[64, 0]]}}
+TASK = {"name": "task", "line": 3, "column": 5}
+CHOICE = {"line": 3, "options": [{"text": "a", "needs": [["s", "a", "int"]]}, {"text": "b", "needs": []}], "built": 0, "programs": [0]}
+
+
+@pytest.mark.parametrize(
+    ("program", "whole", "words"),
+    [
+        ({"signature": 0, "arguments": [TASK]}, {"signatures": [SIGNATURE]}, ""),
+        ({"signature": 1, "arguments": [TASK]}, {"signatures": [SIGNATURE]}, "there is no signature 1"),
+        ({"arguments": [TASK]}, {"signatures": [SIGNATURE]}, "its signature has no task"),
+        ({"signature": 0, "arguments": [TASK | {"name": "comm"}]}, {"signatures": [SIGNATURE]}, "its signature has no comm"),
+        ({}, {"signatures": [SIGNATURE | {"takes": [["task", "struct"]]}]}, "lists of three, and pairs of numbers"),
+        ({}, {"signatures": [SIGNATURE | {"reads": {"task": [64]}}]}, "lists of three, and pairs of numbers"),
+        ({"record": [TASK | {"size": 8, "into": ["s", "m", 8]}]}, {}, ""),
+        ({"record": [TASK | {"size": 8, "into": ["s"]}]}, {}, "a struct, a member and a number"),
+        ({}, {"choices": [CHOICE]}, ""),
+        ({}, {"choices": [CHOICE | {"built": 2}]}, "there is no option 2"),
+    ],
+)
+def test_what_programs_are_called_with(artefact: Callable[..., Path], program: object, whole: dict[str, object], words: str) -> None:
+    path = artefact(one("on_getppid")) / "manifest.json"
+    found = json.loads(path.read_text())
+    found["programs"][0].update(program)
+    path.write_text(json.dumps(found | whole))
+    if not words:
+        read(str(path.parent))
+        return
+    with pytest.raises(ArtefactError, match=words):
+        read(str(path.parent))
+
+
 def test_an_altered_file_is_refused(artefact: Callable[..., Path]) -> None:
     folder = artefact(one("on_getppid"))
     with (folder / "getppid.so").open("ab") as file:

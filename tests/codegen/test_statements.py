@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codegen.running import Lab, each
+from codegen.running import Lab, each, prctl
 from codegen.statements import FIELDS, Maker, Program, State
 from ebpfgen.lower import statements as lowering
 
@@ -63,3 +63,27 @@ def test_the_kernel_does_what_the_language_says(lab: Lab, seed: int, monkeypatch
         for name in "ab":
             assert entries(traced.maps[f"p{i}{name}"], "=Q") == {k: (v,) for k, v in state.maps[name].items()}, text
         assert entries(traced.maps[f"p{i}c"], "=QQ") == {k: (v["p"], v["q"]) for k, v in state.maps["c"].items()}, text
+
+
+@pytest.mark.root
+@pytest.mark.kernel
+def test_fields_that_are_not_named_are_0_be_it_the_only_one(lab: Lab) -> None:
+    traced = lab.run(
+        """
+maps:
+  one: {type: hash, max_entries: 8, key: u32, value: {only: i64}}
+  two: {type: hash, max_entries: 8, key: u32, value: {n: u64, text: string(8)}}
+events: {seen: {fields: {only: i64, n: u64}}}
+probes:
+  - on: tracepoint:syscalls:sys_enter_prctl
+    where: args.option == 0x7f00
+    do:
+      - {set: "one[1]", to: {only: 5}}
+      - {set: "one[1]", to: {}}
+      - {set: "two[1]", to: {n: 5, text: comm}}
+      - {set: "two[1]", to: {}}
+      - {emit: seen, with: {only: "one[1].only ?? 7", n: "two[1].n ?? 7"}}
+""",
+        lambda: prctl(1),
+    )
+    assert [(row["only"], row["n"]) for row in traced.rows["seen"]] == [(0, 0)]

@@ -205,7 +205,7 @@ class _Function(Events):
             kind = info.value.fields[0].type
             assert kind
             name = self.fresh("value")
-            self.emit(f"{kind.c_type} {name} = {self.number(s.values[0][1])};")
+            self.emit(f"{kind.c_type} {name} = {self.number(s.values[0][1]) if s.values else '0'};")
             address = f"&{name}"
         else:
             address = self.built(info.value, [(info.value.slot(n), v) for n, v in s.values], "value")

@@ -10,22 +10,17 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from . import argument_reads, budget, data, elf, freshness, identity, linked, linking, toolchain
-from .asked import asked
+from . import data, freshness, identity, linking, toolchain
 from .atomic import folder_beside, put_in_place, write_beside
-from .btf import Btf
 from .check import check
 from .emit import Emitted, Emitter
 from .emit.binding import binding, version
-from .emit.places import places_text
-from .emit.signatures import signatures
 from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load
 from .pieces import Pieces
 from .problems import MachineError, SpecError
 from .processes import NOTHING
-from .proof import prove
 from .records import record
 from .rendering import Renderer, Templates
 from .source import read
@@ -112,21 +107,25 @@ def _compile(emitted: Emitted, pieces: Pieces, clang: toolchain.Compiler, settin
     step("compile")
     if not (taken := pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)):
         clang.begin(emitted.bpf_c)
+    import ctypes  # noqa: F401 - only now, as what atomic needs at the end: clang is at work, and there is time
+
+    from . import look_back
+
     if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
         pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
     if not taken:
         clang.finish()
         object = folder / f"{name}.bpf.o"
-        object.write_bytes(argument_reads.set_apart(object.read_bytes()))
+        object.write_bytes(look_back.set_apart(object.read_bytes()))
     step("skeleton")
     compiled = pieces.read(f"{name}.bpf.o")
-    types = pieces.take(f"{name}.btf", asked(compiled), setting.kernel.fingerprint)
+    types = pieces.take(f"{name}.btf", look_back.asked(compiled), setting.kernel.fingerprint)
     skeleton = pieces.take(f"{name}.skel.h", compiled)
     with (
         NOTHING if types else toolchain.make_core_btf(tools, folder, name, setting.kernel.btf.data) as making_types,
         NOTHING if skeleton else toolchain.make_skeleton(tools, folder, name) as making_skeleton,
     ):
-        _look_back(emitted, pieces)
+        look_back.look_back(emitted, pieces)
         if skeleton_text := making_skeleton.finish():
             pieces.write(f"{name}.skel.h", skeleton_text.decode())
         step("link")
@@ -145,21 +144,6 @@ def _link(emitted: Emitted, pieces: Pieces, setting: Setting) -> str:
     if not pieces.take(f"{name}.so", code):
         linking.link_host(setting.tools, pieces.folder, name, setting.emitter.folder, skeleton)
     return code
-
-
-def _look_back(emitted: Emitted, pieces: Pieces) -> None:
-    """What the object tells: how its records lie, where its instructions come from, and what it costs. Raises SpecError where
-    that is too much."""
-    name = emitted.name
-    compiled = pieces.read(f"{name}.bpf.o")
-    types = elf.Object(compiled).section(".BTF")
-    prove(emitted.described, Btf(types.data if types else b""))
-    programs, maps = linked.read(compiled, f"{name}.bpf.c"), budget.maps_of(compiled)
-    emitted.manifest["signatures"] = signatures(emitted.signatures, argument_reads.reads(compiled))
-    pieces.write(f"{name}.places.json", places_text(emitted.places, programs))
-    if problems := list(budget.over(emitted.limits, programs, maps)):
-        raise SpecError(problems)
-    emitted.manifest["budget"] = budget.as_data(programs, maps, emitted.limits)
 
 
 def _describe(emitted: Emitted, source: bytes, code: str, pieces: Pieces, setting: Setting) -> None:

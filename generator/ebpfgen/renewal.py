@@ -25,7 +25,7 @@ def renew(spec: Path, out: Path, kernel_fingerprint: str, tools_fingerprint: str
         if old is None or freshness.built_inputs(target) is None or target.is_symlink():
             return False
         same = old["setting"] == freshness.setting_digest(kernel_fingerprint, tools_fingerprint)
-        if not same or old["spec"]["file"] != spec.name or old["nodes"] != digest(parse(source, spec.name)):
+        if not same or old["spec"]["file"] != spec.name or old["nodes"] != digest(parse(source, str(spec))):
             return False
         old["spec"]["sha256"] = hashlib.sha256(source).hexdigest()
         old["inputs"] = freshness.inputs_digest(source, kernel_fingerprint, tools_fingerprint)

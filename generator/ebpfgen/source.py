@@ -10,6 +10,7 @@ libyaml's parser gives the events; resolution is our own, so that ``on`` stays t
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import re
@@ -85,6 +86,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
         raise MachineError(f"{file}: cannot be read: {error.strerror}") from error
 
 
+@functools.lru_cache(maxsize=1)  # a build that finds more than a comment changed reads it again
 def parse(data: bytes, file: str) -> Node:
     """The tree of the one document in ``data``; raises SpecError with everything that is wrong with it as YAML."""
     if len(data) > MAX_BYTES:

@@ -1,0 +1,67 @@
+"""Hits for which the kernel runs no program: they are counted as missed, and with them the account is that of what was done."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from .conftest import Observe, Observed, prctl
+
+pytestmark = [pytest.mark.root, pytest.mark.kernel]
+
+THREADS = 60
+"""More than a kernel remembers returns of at a time: 10, or two for each processor (or one) where that is more."""
+READ = 0 if os.uname().machine == "x86_64" else 63
+UNTOLD = "the kernel does not tell what was missed"
+
+
+def asleep_in_read(tid: int, fd: int) -> bool:
+    number, first, *_ = [*Path(f"/proc/self/task/{tid}/syscall").read_text().split(), ""]
+    return number == str(READ) and first == hex(fd)
+
+
+def test_more_returns_than_the_kernel_remembers(observe: Observe) -> None:
+    if 2 * (os.cpu_count() or 1) >= THREADS:
+        pytest.skip("the kernel may remember all of so few returns")
+    fd = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_CLOEXEC)
+    threads = [threading.Thread(target=os.eventfd_read, args=(fd,)) for _ in range(THREADS)]
+
+    def work(_: Observed) -> None:
+        for thread in threads:
+            thread.start()
+        while not all(asleep_in_read(thread.native_id or 0, fd) for thread in threads):
+            pass
+        os.eventfd_write(fd, THREADS)
+        for thread in threads:
+            thread.join()
+
+    try:
+        seen = observe("missed_returns", work)
+    finally:
+        os.close(fd)
+    rows, counts = seen.events("read"), seen.counts()
+    missed = counts.get(("missed", "kretprobe:eventfd_read"), 0)
+    assert len({row["tid"] for row in rows}) == len(rows) == counts[("produced", "read")] < THREADS
+    assert {row["result"] for row in rows} == {8}
+    if not missed:
+        pytest.skip(UNTOLD)
+    assert counts[("produced", "read")] + missed == THREADS
+
+
+def test_a_function_that_a_program_calls(observe: Observe) -> None:
+    calls = 50
+
+    def work(_: Observed) -> None:
+        for i in range(calls):
+            prctl(i, 0, 0, 0)
+
+    seen = observe("missed_inside", work)
+    asked, named, counts = seen.events("asked"), seen.events("named"), seen.counts()
+    assert len(asked) == calls
+    assert named == []
+    if not (missed := counts.get(("missed", "kprobe:bpf_get_current_comm"), 0)):
+        pytest.skip(UNTOLD)
+    assert missed == calls

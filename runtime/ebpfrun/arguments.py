@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from . import formats
+from .attach import did_you_mean
 from .manifest import Manifest, Parameter, Program, Signature
 from .refusal import Refusal
 
@@ -45,7 +46,7 @@ class Arguments:
                 what = f"is argument {what} here, {place(named.name, signature.takes)} where it was built; a fentry would find it"
             if isinstance(what, str):
                 at = f"{program.file}:{named.line}:{named.column}"
-                return Refusal(f"{spelled(named.name)} of {program.text} {what}", at)
+                return Refusal(f"{spelled(named.name)} of {program.text} {what}{_near(named.name, there)}", at)
         return None
 
     def moved(self, object: bytes, programs: Iterable[Program]) -> bytes:
@@ -97,6 +98,16 @@ def spelled(name: str) -> str:
     return "retval" if name == RESULT else f"args.{name}"
 
 
+def _near(name: str, there: Takes) -> str:
+    """What was perhaps meant, where this kernel has no such argument."""
+    names = [p.name for p in there if p.name != RESULT]
+    if name in names or name == RESULT:
+        return ""
+    import difflib
+
+    return did_you_mean([spelled(near) for near in difflib.get_close_matches(name, names, 3, 0.7)])
+
+
 def place(name: str, takes: Takes) -> int:
     """The number of its slot: a struct by value may take several."""
     index = [p.name for p in takes].index(name)
@@ -109,8 +120,9 @@ def found(name: str, here: Takes, there: Takes) -> int | str:
     named = {p.name: p for p in there}
     at = [p.name for p in here].index(name)
     own = here[at]
-    if name not in named and at < len(there) and there[at].name not in {RESULT, *(p.name for p in here)} and name != RESULT:
-        named[name] = there[at]
+    beside = there[at] if name not in named and name != RESULT and at < len(there) else None
+    if beside and beside.name not in {RESULT, *(p.name for p in here)} and beside[1:] == own[1:]:
+        named[name] = beside
     other = named.get(name)
     if other is None:
         return "is not there: this kernel calls it without" if name != RESULT else "is not there: here it returns nothing"

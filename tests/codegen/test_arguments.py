@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from codegen.running import Lab
+from codegen.running import Lab, prctl
 from ebpfgen import ir
 from ebpfgen.argument_reads import reads
 from ebpfgen.btf import Btf
@@ -148,6 +148,28 @@ def test_what_this_kernel_does_not_give_is_refused(lab: Lab, name: str, change: 
     with pytest.raises(AttachError) as refused:
         Tracer(str(built)).open()
     assert re.fullmatch(rf"t\.yaml:9:\d+: probe task_rename: {re.escape(words)}", str(refused.value))
+
+
+def test_what_was_perhaps_meant_is_offered() -> None:
+    signature = manifest.Signature("tracepoint", "x", (manifest.Parameter("old_folio", "pointer", 8),), {})
+    asked = manifest.Named("old_folio", 3, 7)
+    program = manifest.Program("p", "", "tp_btf", {}, "t.yaml", 3, "tp_btf:x", 0, (asked,))
+    whole = manifest.Manifest(*[()] * len(manifest.Manifest._fields))._replace(signatures=(signature,))  # type: ignore[arg-type]
+    there = (manifest.Parameter("mapping", "pointer", 8), manifest.Parameter("folio", "pointer", 8))
+    refused = arguments.Arguments(whole, lambda *_: (manifest.Parameter("n", "number", 4), *there)).why_not(program)
+    assert refused is not None
+    assert refused.why == "args.old_folio of tp_btf:x is not there: this kernel calls it without; did you mean args.folio?"
+
+
+def test_a_program_that_asks_nothing_of_types_but_arguments(lab: Lab) -> None:
+    """All that clang noted is set apart then."""
+    text = """
+metrics: {seen: {kind: counter, help: x, labels: {id: i64}}}
+probes: [{on: "tp_btf:sys_enter", task: none, where: args.id == SYS_prctl, count: seen, by: {id: args.id}}]
+"""
+    built = lab.build(text)
+    assert [read.member for read in reads((built / "t.bpf.o").read_bytes())] == ["id"]
+    assert sum(sample.value for sample in lab.run_built(built, prctl).metrics["seen"].values()) >= 1
 
 
 def test_the_next_alternative_is_taken(lab: Lab) -> None:

@@ -331,7 +331,7 @@ def task_kernel(*arguments: tuple[str, int], pid: int = 4) -> Maker:
         ([("code", 4), ("task", 4)], []),  # the runtime reads it at its new place
         ([("task", 4), ("more", 4), ("code", 4)], []),
         ([("task", 4), ("code", 8)], ["other_type"]),
-        ([("task", 4), ("status", 8)], ["other_type"]),
+        ([("task", 4), ("status", 8)], ["no_argument"]),
         ([("task", 4)], ["no_argument"]),
         ([("code_of", 4), ("task", 4)], ["no_argument"]),  # the one at its place is another
     ],

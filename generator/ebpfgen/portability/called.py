@@ -74,5 +74,7 @@ def found(name: str, here: ir.Signature, there: ir.Signature) -> ir.Parameter | 
     if name in named or name == ir.RESULT:
         return named.get(name)
     at = [p.name for p in here.takes].index(name)
-    other = there.takes[at] if at < len(there.takes) else None
-    return other if other and other.name not in {ir.RESULT, *(p.name for p in here.takes)} else None
+    own, other = here.takes[at], there.takes[at] if at < len(there.takes) else None
+    if other is None or other.name in {ir.RESULT, *(p.name for p in here.takes)}:
+        return None
+    return other if (other.type, other.size) == (own.type, own.size) else None

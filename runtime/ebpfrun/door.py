@@ -7,7 +7,6 @@ Receives the paths of an artefact's library and binding; returns a :class:`Drive
 from __future__ import annotations
 
 import errno
-import functools
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -273,6 +272,7 @@ class Object:
         self._driver = driver
         self._open_handle: Any = handle
         self._program = program  # libbpf may look at it as long as it is open
+        self._sizes: dict[str, MapSizes] = {}
 
     @property
     def _handle(self) -> Any:
@@ -285,6 +285,7 @@ class Object:
         handle, self._open_handle = self._open_handle, None
         if handle is not None:
             self._driver.lib.er_close(handle)
+            self._program = None
 
     def __enter__(self) -> Object:
         return self
@@ -384,12 +385,13 @@ class Object:
         """Per cent of the fullest ring that wait to be drained."""
         return int(self._driver.lib.er_filled(self._handle))
 
-    @functools.cache  # noqa: B019 - an object lives about as long as the process
     def map_sizes(self, map: str) -> MapSizes:
-        new = self._driver.ffi.new
-        key, value, entries, per_cpu = new("uint32_t *"), new("uint32_t *"), new("uint32_t *"), new("int *")
-        self._call("er_map_sizes", f"map {map}", map.encode(), key, value, entries, per_cpu)
-        return MapSizes(key[0], value[0], entries[0], bool(per_cpu[0]))
+        if map not in self._sizes:
+            new = self._driver.ffi.new
+            key, value, entries, per_cpu = new("uint32_t *"), new("uint32_t *"), new("uint32_t *"), new("int *")
+            self._call("er_map_sizes", f"map {map}", map.encode(), key, value, entries, per_cpu)
+            self._sizes[map] = MapSizes(key[0], value[0], entries[0], bool(per_cpu[0]))
+        return self._sizes[map]
 
     def dump(self, map: str) -> list[tuple[bytes, list[bytes]]]:
         """Every entry: its key, and its value on each possible CPU (a single one when the map is not per CPU)."""
@@ -436,13 +438,20 @@ def _encoded(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
+_BINDINGS: dict[str, Any] = {}
+"""By their text: cffi does not give back all memory of one, and a program may open tracers again and again."""
+
+
 def _binding(path: str) -> Any:
     """The binding's ``ffi``. Not imported by name: that would leave a cache beside it, and bind two artefacts to one name."""
     module = types.ModuleType("binding")
     try:
         with open(path, encoding="utf-8") as file:
-            exec(compile(file.read(), path, "exec"), module.__dict__)
-        return _ffi(module)
+            text = file.read()
+        if text not in _BINDINGS:
+            exec(compile(text, path, "exec"), module.__dict__)
+            _BINDINGS[text] = _ffi(module)
+        return _BINDINGS[text]
     except ImportError as error:
         raise MachineError(f"cffi is missing or too old ({error}): apt install python3-cffi-backend") from None
     except Exception as error:  # a program that is no binding fails as it likes

@@ -165,7 +165,7 @@ def test_in_the_middle_of(call: str, number: signal.Signals, home: Path) -> None
 # --- builds ---
 
 WAITING = f"""#!/bin/bash
-for word; do case $word in *.bpf.c) echo $$ > "$GATE.at"; read < "$GATE";; esac; done
+for word; do case $word in *.bpf.o) echo $$ > "$GATE.at"; read < "$GATE";; esac; done
 exec {CLANG} "$@"
 """
 

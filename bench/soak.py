@@ -46,9 +46,14 @@ class Soak:
         return self.finished.total()
 
     @property
+    def steady(self) -> list[float]:
+        """``rss`` behind the warm-up: nothing where the run was too short for it."""
+        return self.rss[self.warm_up :]
+
+    @property
     def growth(self) -> float:
         """MB between the first quarter of the run behind the warm-up and the last one."""
-        steady = self.rss[self.warm_up :]
+        steady = self.steady
         part = max(1, len(steady) // 4)
         return median(steady[-part:]) - median(steady[:part])
 
@@ -131,7 +136,8 @@ def soak(folder: Path, seconds: int, rate: int) -> Iterator[Row]:
     yield Row(f"{what}, lost", str(found.lost), "", "", "0")
     if found.lost:
         yield from (Row(f"  {line.strip()}", "", "", "", "") for line in found.said.splitlines() if line.startswith("  "))
-    yield Row("soak: RSS after the warm-up, growth until the end", f"{found.growth:+.1f} MB", "", "", "flat")
+    growth = f"{found.growth:+.1f} MB" if found.steady else "too short"
+    yield Row("soak: RSS after the warm-up, growth until the end", growth, "", "", "flat")
     fifths = [found.rss[i * len(found.rss) // 5 : (i + 1) * len(found.rss) // 5] for i in range(5)]
     yield Row("  by fifths of the run, medians: " + " ".join(f"{median(part):.0f}" for part in fifths if part), "", "", "", "")
     yield Row("soak: RSS, largest", f"{max(found.rss):.1f} MB", "", "", "")

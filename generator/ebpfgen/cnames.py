@@ -251,7 +251,7 @@ class FileNames:
         """``maps``: names of maps and metrics, which are distinct; ``events`` may have rings and scratch memory of their own."""
         maps, spans = list(maps), list(spans)
         taken = set(FIXED) | {f"{span}_in_flight" for span in spans} | {f"{span}_span_scratch" for span in spans}
-        taken |= {name for event in events for name in (ring_of(event), f"{event}_event_scratch")}
+        taken |= {name for event in events for name in (ring_of(event), f"{event}_event_scratch", f"{event}_event_user_scratch")}
         for name in maps:
             taken |= {f"{verb}_{name}" for verb in ("at", "add_to", "observe", "set", "min", "max")} | {f"{name}_value_scratch"}
         named = {name: name if name not in taken | LOCALS and not is_taken(name) else "" for name in maps}

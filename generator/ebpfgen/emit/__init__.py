@@ -10,7 +10,7 @@ from typing import Any
 
 from ebpfgen import ir
 from ebpfgen.btf import Btf
-from ebpfgen.lower.collected import LONG_TEXT
+from ebpfgen.lower.collected import LONG_TEXT, scratch_name
 from ebpfgen.lower.statements import Lowerer
 from ebpfgen.problems import Mark
 from ebpfgen.proof import Described
@@ -60,8 +60,8 @@ class Emitter:
         )
         config = config_layout(checked, filters, "sample" in lowerer.helpers)
         structs = all_structs(checked, config)
-        if LONG_TEXT in lowerer.scratch:
-            structs.append(struct_of(lowerer.scratch[LONG_TEXT], "Text whose length is asked."))
+        if long_text := lowerer.scratch.get(scratch_name(LONG_TEXT)):
+            structs.append(struct_of(long_text, "Text whose length is asked."))
         header_data = {"name": checked.spec.name, "file": checked.file, "structs": structs}
         name = checked.spec.name
         data = program_data(checked, lowerer, bodies, config)

@@ -12,15 +12,14 @@ from ebpfgen import cnames, ir
 from ebpfgen.kernel import TracepointField
 from ebpfgen.kernel_style import WIDEST
 from ebpfgen.layout import StructLayout
-from ebpfgen.lower.collected import ARGUMENTS, c_of, scratch_name
+from ebpfgen.lower.collected import ARGUMENTS, c_of
 from ebpfgen.lower.ctext import c_comment
+from ebpfgen.lower.events import PREEMPTIBLE
 from ebpfgen.lower.statements import Lowerer
 from ebpfgen.typer import PROBE_NAME
 
 from .structs import value_type
 
-PREEMPTIBLE = ("uprobe", "uretprobe", "usdt")
-"""Kinds whose programs the kernel may interrupt in favour of another thread that runs the same program."""
 USDT_FAULTS = "usdt.arguments"
 """What is counted where a USDT probe's argument lies in memory that can't be read."""
 
@@ -187,10 +186,10 @@ def _maps(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[dict[str, Any]]:
                 "comment": f"Starts of span {s.name} that wait for their end.",
             }
         )
-    for layout in lowerer.scratch.values():
+    for name, layout in lowerer.scratch.items():
         found.append(
             {
-                "name": scratch_name(layout),
+                "name": name,
                 "type": "PERCPU_ARRAY",
                 "max_entries": 1,
                 "key": "__u32",

@@ -40,8 +40,9 @@ def c_of(layout: StructLayout) -> str:
     return first.c_type if is_plain(layout) and first else f"struct {layout.name}"
 
 
-def scratch_name(layout: StructLayout) -> str:
-    return f"{layout.name}_scratch"
+def scratch_name(record: str, whose: str = "") -> str:
+    """Of the map with a record for each CPU; ``whose``: of programs that must not share it with others."""
+    return f"{record}_{whose}_scratch" if whose else f"{record}_scratch"
 
 
 def record_names(checked: ir.CheckedSpec) -> set[str]:
@@ -63,5 +64,5 @@ class Collected:
         self.types = TypeDeclarations(types, record_names(checked))
         self.counters = Counters()
         self.helpers: set[str] = set()
-        self.scratch: dict[str, StructLayout] = {}
+        self.scratch: dict[str, StructLayout] = {}  # by the map's name
         self.cut: set[str] = set()  # events of which some records are only as long as the text that they end with

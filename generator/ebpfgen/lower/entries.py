@@ -90,10 +90,11 @@ class Entries(Builtins):
         self.block(f"if (!{name})", [self.exit])
         return name
 
-    def scratch_map(self, layout: StructLayout) -> str:
+    def scratch_map(self, layout: StructLayout, whose: str = "") -> str:
         """The name of the map with one such record for each CPU."""
-        self.whole.scratch[layout.name] = layout
-        return scratch_name(layout)
+        name = scratch_name(layout.name, whose)
+        self.whole.scratch[name] = layout
+        return name
 
     def entry(self, name: str, keys: tuple[ir.Expr, ...]) -> str:
         """The variable that points to an entry, or is NULL."""

@@ -24,8 +24,11 @@ STACK_RECORD = 384
 ONE_AT_A_TIME = ("tracepoint", "kprobe", "kretprobe", "profile", "interval", "software", "hardware")
 """Kinds of which the kernel runs no more than one program at a time on a CPU, whatever interrupts it (``bpf_prog_active``): they
 can share memory of the CPU. All others can be interrupted by, or give way to, another that would write there meanwhile: tp_btf
-and fentry by one another, before Linux 6.2 and 5.12 even by themselves; uprobe and usdt (6.0), lsm and iter wherever the
-kernel may switch to another thread."""
+and fentry by one another, before Linux 6.2 and 5.12 even by themselves; lsm and iter wherever the kernel may switch to another
+thread."""
+PREEMPTIBLE = ("uprobe", "uretprobe", "usdt")
+"""Kinds whose programs the kernel, since 6.0, may interrupt in favour of another thread that runs the same program. Since 6.10
+they can forbid it, and do: see :mod:`~ebpfgen.emit.program`. Programs of other kinds interrupt them all the same."""
 
 
 class Events(Values):
@@ -42,6 +45,8 @@ class Events(Values):
             self._on_the_stack(event, e, stores)
         elif self.program.kind in ONE_AT_A_TIME:
             self._in_scratch(event, e, stores)
+        elif self.program.kind in PREEMPTIBLE:
+            self._in_scratch_if_alone(event, e, stores)
         else:
             self._reserved(event, e, stores)
         if self.program.kind == "iter":
@@ -82,13 +87,37 @@ class Events(Values):
             self._fill_and_output(event, f"{e}->", stores, e, f"sizeof(*{e})")
         self.block(f"if ({e})", filled, [self.count("sampled", event.name)])
 
+    def _in_scratch_if_alone(self, event: ir.EventInfo, e: str, stores: Stores) -> None:
+        """There where preemption is off; else in the ring, at full size."""
+        ring = self.checked.rings[event.name]
+        self.whole.helpers.add("submit")
+        zero, length = self.fresh("zero"), self.fresh("length")
+        self.emit(f"__u32 {zero} = 0;")
+        self.emit(f"struct {event.layout.name} *{e} = NULL;")
+        with self.captured() as begun:
+            self.emit("/* Memory of this CPU is this program's alone where preemption is off. */")
+            scratch = f"{e} = bpf_map_lookup_elem(&{self.scratch_map(event.layout, 'user')}, &{zero});"
+            self.block("if (bpf_preempt_disable)", [scratch], [f"{e} = bpf_ringbuf_reserve(&{ring}, sizeof(*{e}), 0);"])
+        self.block(f"if ({self.weight})", begun)
+        with self.captured() as filled:
+            self.emit(f"__u32 {length};")
+            self._fill(event, f"{e}->", stores, length)
+            with self.captured() as sent:
+                self._output(event, e, length, f"sizeof(*{e})")
+            self.block("if (bpf_preempt_disable)", sent, [f"submit({_ring_argument(ring)}{e}, sizeof(*{e}));"])
+        full, sampled = (self.whole.counters.name(kind, event.name) for kind in ("ring_full", "sampled"))
+        self.block(f"if ({e})", filled, [f"count({self.weight} ? {full} : {sampled});"])
+
     def _fill_and_output(self, event: ir.EventInfo, record: str, stores: Stores, address: str, size: str) -> None:
-        assert event.tail
-        self.whole.cut.add(event.name)
-        self.whole.helpers.add("output")
         length = self.fresh("length")
         self.emit(f"__u32 {length};")
         self._fill(event, record, stores, length)
+        self._output(event, address, length, size)
+
+    def _output(self, event: ir.EventInfo, address: str, length: str, size: str) -> None:
+        assert event.tail
+        self.whole.cut.add(event.name)
+        self.whole.helpers.add("output")
         ring = _ring_argument(self.checked.rings[event.name])
         used = f"offsetof(struct {event.layout.name}, {event.tail.name}) + {length}"
         full = self.whole.counters.name("ring_full", event.name)

@@ -5,9 +5,11 @@
  * Made by ebpfgen from cut_records.yaml; edit that, not this.
  */
 #include <linux/bpf.h>
+#include <linux/ptrace.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
 #include "cut_records.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -92,6 +94,14 @@ struct {
 	__type(value, struct started_event);
 } started_event_scratch SEC(".maps");
 
+/* Built here: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct opened_event);
+} opened_event_user_scratch SEC(".maps");
+
 enum counter {
 	PRODUCED_OPENED,
 	FAULTED_OPENED_PATH,
@@ -131,6 +141,13 @@ static __always_inline void count(__u32 which)
 	if (n)
 		__sync_fetch_and_add(n, 1);
 }
+
+/*
+ * Two threads can be inside of one program on one CPU when it is attached to user space, where the kernel lets threads
+ * preempt each other. Since Linux 6.13 they would share its stack. These functions, there since 6.10, prevent it.
+ */
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
 
 enum { BY_PID = 1, BY_TID = 2, BY_UID = 4, BY_COMM = 8, BY_CGROUP = 16 };
 
@@ -371,6 +388,48 @@ static __always_inline __u32 read_argv(char *to, __u32 size, volatile __u32 *got
 	return state;
 }
 
+/* puts */
+static __noinline int on_puts_2(struct pt_regs *ctx)
+{
+	__u16 weight;
+	__u64 now;
+	__u32 zero;
+	struct opened_event *e;
+
+	if (config.filter_on && !wanted())
+		return 0;
+	weight = sample();
+	now = bpf_ktime_get_ns();
+	count(PRODUCED_OPENED);
+	zero = 0;
+	e = NULL;
+	if (weight) {
+		/* Memory of this CPU is this program's alone where preemption is off. */
+		if (bpf_preempt_disable)
+			e = bpf_map_lookup_elem(&opened_event_user_scratch, &zero);
+		else
+			e = bpf_ringbuf_reserve(&events_opened, sizeof(*e), 0);
+	}
+	if (e) {
+		__u32 length;
+
+		e->__id = 1;
+		e->__weight = weight;
+		e->__marks = 0;
+		e->time = now;
+		e->__marks |= read_user_tail(e->path, sizeof(e->path), &length, (void *)PT_REGS_PARM1(ctx),
+					     TRUNCATED_OPENED_PATH, FAULTED_OPENED_PATH);
+		if (bpf_preempt_disable)
+			output(&events_opened, e, offsetof(struct opened_event, path) + length, sizeof(*e),
+			       RING_FULL_OPENED);
+		else
+			submit(&events_opened, e, sizeof(*e));
+	} else {
+		count(weight ? RING_FULL_OPENED : SAMPLED_OPENED);
+	}
+	return 0;
+}
+
 /* tracepoint:syscalls:sys_enter_openat (cut_records.yaml:17): sys_enter_openat */
 SEC("?tracepoint/syscalls/sys_enter_openat")
 int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
@@ -469,7 +528,19 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-/* raw_tracepoint:net_dev_queue (cut_records.yaml:24): net_dev_queue */
+/* uprobe:libc.so.6:puts (cut_records.yaml:24): puts */
+SEC("?uprobe")
+int on_puts(struct pt_regs *ctx)
+{
+	if (bpf_preempt_disable)
+		bpf_preempt_disable();
+	on_puts_2(ctx);
+	if (bpf_preempt_enable)
+		bpf_preempt_enable();
+	return 0;
+}
+
+/* raw_tracepoint:net_dev_queue (cut_records.yaml:25): net_dev_queue */
 SEC("?raw_tp/net_dev_queue")
 int net_dev_queue(struct args_of_tracepoint_net_dev_queue *ctx)
 {

@@ -98,7 +98,7 @@ int er_order_put(er_order *o, const void *data, size_t length)
 		memcpy(&size, from + at, sizeof(size));
 		memcpy(&id, record, sizeof(id));
 		step = HEAD + ((size + 7) & ~7u);
-		if (id >= o->events || step > length - at || size < HEAD)
+		if (id >= o->events || size > length || step > length - at || size < HEAD)
 			return -EBADMSG;
 		if (o->times[id] && o->times[id] + sizeof(time) <= size)
 			memcpy(&time, record + o->times[id], sizeof(time));
@@ -127,6 +127,8 @@ long er_order_take(er_order *o, uint64_t until, void *buf, size_t cap)
 	size_t i, taken = 0, given = 0, used = 0;
 	char *other = o->other;
 
+	if (!o->count)
+		return 0;
 	qsort(o->waiting, o->count, sizeof(*o->waiting), earlier);
 	while (taken < o->count && o->waiting[taken].time <= until && given + o->waiting[taken].size <= cap) {
 		struct waiting *next = &o->waiting[taken++];

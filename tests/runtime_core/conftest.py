@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -42,6 +43,10 @@ def one(program: str, optional: bool = False) -> dict[str, Any]:
     return {"program": NUMBER[program], "optional": optional}
 
 
+SANITIZED = "EBPFGEN_SANITIZED" in os.environ
+SANITIZERS = ("-Wno-error", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g")
+
+
 def run(*command: str, cwd: Path | None = None) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -64,9 +69,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     template = environment.from_string((TEMPLATES / "host.c.j2").read_text())
     (folder / "getppid.host.c").write_text(template.render(name="getppid", config=True, code="handmade"))
     flags = ("-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden", f"-I{TEMPLATES}", "-I.")
-    run(CLANG, *flags, "-Wno-unused-parameter", "-c", "getppid.host.c", "-o", "host.o", cwd=folder)
-    run(CLANG, *flags, "-r", "-nostdlib", *map(str, TEMPLATES.glob("*.c")), "-o", "driver.o", cwd=folder)
-    run(CLANG, "-shared", "-o", "getppid.so", "host.o", "driver.o", "-lbpf", cwd=folder)
+    compiler, checked = (("gcc", SANITIZERS) if SANITIZED else (CLANG, ()))
+    run(compiler, *flags, *checked, "-Wno-unused-parameter", "-c", "getppid.host.c", "-o", "host.o", cwd=folder)
+    run(compiler, *flags, *checked, "-r", "-nostdlib", *map(str, TEMPLATES.glob("*.c")), "-o", "driver.o", cwd=folder)
+    run(compiler, *checked, "-shared", "-o", "getppid.so", "host.o", "driver.o", "-lbpf", cwd=folder)
     (folder / "getppid_cffi.py").write_text(binding((TEMPLATES / "driver.h").read_text(), RECORDS, "getppid_cffi"))
     return folder
 

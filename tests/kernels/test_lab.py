@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels import guest, packages, prebuild, report, test_guests
+from kernels import guest, lab, packages, prebuild, report, test_guests
+from kernels.__main__ import main
 from kernels.guest import Ended
 from kernels.image import Image
 from kernels.packages import Files, Kernel, Known, Lab, LabError, Skip, files, newest, read_lab
@@ -111,6 +112,28 @@ def test_how_guests_end(qemu: str, ended: Ended, tmp_path: Path, monkeypatch: py
         Image(tmp_path, tmp_path), Files("6.1", tmp_path, tmp_path), "true", tmp_path, 0.4 if "sleep" in qemu else 60
     )
     assert found == ended
+
+
+def test_a_shell_is_on_this_terminal_and_has_no_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest, "QEMU", ("sh", "-c", f"echo 5 >{tmp_path}/status; exit 33"))
+    assert guest.run(Image(tmp_path, tmp_path), Files("6.1", tmp_path, tmp_path), "bash", tmp_path, None) == Ended(5, "")
+    assert not (tmp_path / "console").exists()
+
+
+def test_a_shell_is_of_one_kernel_and_knows_the_tests(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[tuple[str, list[str]]] = []
+
+    def shell(_: Lab, kernel: Kernel, arguments: list[str]) -> int:
+        asked.append((kernel.name, arguments))
+        return 7
+
+    monkeypatch.setattr(lab, "shell", shell)
+    monkeypatch.setattr(sys, "argv", ["kernels", "--kernel", "5.10", "--shell", "--", "-k", "fexit"])
+    assert main() == 7
+    assert asked == [("5.10", ["-k", "fexit"])]
+    monkeypatch.setattr(sys, "argv", ["kernels", "--shell"])
+    assert main() == 3
+    assert "a shell needs one kernel to be named: --kernel 5.10" in capsys.readouterr().err
 
 
 def test_where_the_lab_is_not_to_be_had_it_says_so_and_ci_fails(monkeypatch: pytest.MonkeyPatch) -> None:

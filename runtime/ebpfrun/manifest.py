@@ -444,6 +444,14 @@ def _manifest(n: _Node, folder: str) -> Manifest:
         signatures=n.list("signatures", _signature) if "signatures" in n.data else (),
         choices=n.list("choices", _choice) if "choices" in n.data else (),
     )
+    named: tuple[tuple[str, list[object]], ...] = (
+        ("events", [event.name for event in manifest.events]),
+        ("events", [event.id for event in manifest.events]),
+        ("metrics", [metric.name for metric in manifest.metrics]),
+    )
+    for key, found in named:
+        if len(set(found)) < len(found):
+            raise ArtefactError(f"{n.file}: {key}: one is there twice; {REBUILD}")
     for what, number, of in _references(manifest):
         if not 0 <= number < len(of):
             raise ArtefactError(f"{n.file}: {what} {number}; {REBUILD}")

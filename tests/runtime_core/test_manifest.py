@@ -86,6 +86,15 @@ def test_what_programs_are_called_with(artefact: Callable[..., Path], program: o
         read(str(path.parent))
 
 
+def test_what_is_there_twice_is_refused(artefact: Callable[..., Path]) -> None:
+    """Or a sink would open a file for each and lose sight of one."""
+    path = artefact(one("on_getppid")) / "manifest.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({**whole, "events": whole["events"] * 2}))
+    with pytest.raises(ArtefactError, match="events: one is there twice"):
+        read(str(path.parent))
+
+
 def test_an_altered_file_is_refused(artefact: Callable[..., Path]) -> None:
     folder = artefact(one("on_getppid"))
     with (folder / "getppid.so").open("ab") as file:

@@ -19,9 +19,10 @@ CPU = max(os.sched_getaffinity(0))
 
 def check(traced: Traced, pid: int, recorded: Waits, switched: int) -> None:
     """``recorded``: what the kernel's own record of its tracepoints says; ``switched``: the scheduler's counter, which shows that
-    nothing is missing there. The tracer's count is the record's: both see the tracepoints that the kernel reaches."""
+    nothing is missing there. The tracer's count is the record's, but for entries that are not in the record, of which some may have
+    been there for the tracer to see."""
     (wait,) = traced.totals("wait")
-    assert wait["count"] == recorded.ended
+    assert recorded.ended <= wait["count"] <= recorded.ended + recorded.hidden
     assert recorded.left == switched, "the record is complete"
     assert recorded.ended + recorded.hidden == switched, "and each time that it was put on a CPU is in it, or is known not to be"
     processes = traced.totals("processes")

@@ -38,7 +38,7 @@ def _balance(event: EventAccount, sink: SinkAccount, lead: str, label: str, repl
         (event.ring_full, "lost in the full ring buffer"),
         (event.sampled, "sampled out"),
         (sink.dropped, "dropped from the sink's full queue"),
-        (sink.failed, "lost in a failed sink"),
+        (sink.failed, "not taken by the sink"),
         (sink.given_up, "given up at the end"),
         (event.beyond, "beyond --count"),
     ]

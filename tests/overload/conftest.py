@@ -33,7 +33,7 @@ for line in sys.stdin:
         os.getppid()
     print(flush=True)
 """
-WAYS = re.compile(r"(\d+) (delivered|lost in the full|dropped from|lost in a failed|given up|beyond)")
+WAYS = re.compile(r"(\d+) (delivered|lost in the full|dropped from|not taken|given up|beyond)")
 
 
 class Caller:
@@ -111,7 +111,7 @@ class Run:
         line = next(line for line in self.said.splitlines() if (f"{sink}: " if sink else "call: ") in line and "delivered" in line)
         ways = {way.split()[-1]: int(n) for n, way in WAYS.findall(line)}
         assert sum(ways.values()) == int(produced[1]), self.said
-        return {"produced": int(produced[1]), "delivered": 0, "full": 0, "from": 0, "failed": 0, "up": 0} | ways
+        return {"produced": int(produced[1]), "delivered": 0, "full": 0, "from": 0, "taken": 0, "up": 0} | ways
 
 
 

@@ -143,12 +143,13 @@ def test_a_full_disk_leaves_whole_chunks(tmp_path: Path, monkeypatch: pytest.Mon
         with pytest.raises(SinkError, match=r"sink record: .*: No space left on device"):
             recorder.write(source.records.batch(batches[0]))
         monkeypatch.undo()
+        recorder.write(source.records.batch(batches[0]))  # there is room again
         recorder.close()
         with pytest.raises(ClosedError):
             recorder.write(source.records.batch(batches[0]))
         recorder.end(End(1.0, {("produced", "open"): 14}, {}))
     with Recording(str(tmp_path / "full.rec")) as left:
-        assert list(left) == [] and left.damage == []
+        assert [item.data for item in left if isinstance(item, Events)] == batches[:1] and left.damage == []
         assert left.end == End(1.0, {("produced", "open"): 14}, {})
 
 

@@ -146,7 +146,7 @@ def test_a_failing_sink_is_closed_and_the_others_go_on() -> None:
         into.finish(Maps().count(produced_open=3))
     assert err.getvalue().splitlines()[2:5] == [
         "  open: 3 produced",
-        "    fails: 1 delivered + 2 lost in a failed sink",
+        "    fails: 1 delivered + 2 not taken by the sink",
         "    memory: 3 delivered",
     ]
     assert (memory.closed, fails.closed) == (True, 1)

@@ -105,6 +105,7 @@ class Recorder:
             self._number = number
             if done:
                 os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - done)
+                os.lseek(self._fd, 0, os.SEEK_END)  # else the next try leaves a hole
             raise SinkError(SINK, self.path, error) from None
 
     def _new_names(self, batch: Batch) -> contents.Found:

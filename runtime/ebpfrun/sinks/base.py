@@ -175,6 +175,7 @@ class Stream:
             return
         try:
             os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - written)
+            os.lseek(self._fd, 0, os.SEEK_END)  # the next try goes on there, and leaves no hole
         except OSError:  # a pipe, a device: what went out has gone
             return
 

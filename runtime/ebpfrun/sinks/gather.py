@@ -19,6 +19,16 @@ from .base import SinkError
 
 ROWS = 122_880  # a row group of DuckDB: whole ones are written past its log
 _BYTES = 16 << 20  # of records that wait to be converted
+_TIDY = 256 << 20  # of records, after which memory that nobody uses is given back: that takes some ms
+
+
+def give_back() -> None:
+    """What was freed goes back to the system, as far as the C library keeps it: batches of changing sizes leave ever more of it
+    between what is in use. Only glibc has that."""
+    import ctypes
+
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(ctypes.c_size_t(0))
 
 
 class Gather:
@@ -29,6 +39,7 @@ class Gather:
         self._records: Records | None = None
         self._waiting = bytearray()  # used again and again: to ask the kernel for memory costs more than to copy
         self._bytes = 0
+        self._untidy = 0
         self._counts: Counter[int] = Counter()
         self._tables: dict[str, list[Any]] = {event.name: [] for event in manifest.events}
         self.held: Counter[int] = Counter()
@@ -87,6 +98,10 @@ class Gather:
             for event in self._events:
                 if batch.counts.get(event.id):
                     self._tables[event.name].append(arrow.record_batch(batch, event))
+        self._untidy += length
+        if self._untidy >= _TIDY:
+            self._untidy = 0
+            give_back()
 
     def _take(self, event: Event, rows: int) -> Any:
         table = arrow.library().Table.from_batches(self._tables[event.name], self.schemas[event.name])

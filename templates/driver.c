@@ -163,7 +163,7 @@ size_t er_log(char *buf, size_t cap)
 
 int er_abi(void)
 {
-	return 14;
+	return 15;
 }
 
 const char *er_name(void)

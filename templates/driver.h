@@ -4,7 +4,7 @@ typedef struct er_object er_object;
 
 enum { ER_KPROBE_MULTI = 42, ER_UPROBE_MULTI = 48 }; /* enum bpf_attach_type, of kernels newer than these headers may be */
 
-int er_abi(void);                       /* of this interface: 14 */
+int er_abi(void);                       /* of this interface: 15 */
 const char *er_name(void);              /* of the tracer */
 const char *er_code(void);              /* "code" of the manifest it was built with */
 const char *er_libbpf(void);            /* version of the libbpf found */
@@ -54,8 +54,8 @@ int er_detach(er_object *o);
 
 /* Records: [u32 length][u32 0][record], each padded to 8 bytes. Copies as many whole records as fit; the rest stays in its ring.
  * Where the last call left nothing that did not fit, more is waited for: until the first record has waited for the latency (50 ms
- * unless set), a quarter of a ring is full, timeout_ms passed (-1: none), a signal came (-EINTR) or the bell rang. Returns bytes written, 0 when there was nothing;
- * -EMSGSIZE when the next record alone does not fit. Within one ring records are in its order. Without a ring it only waits. */
+ * unless set), a quarter of a ring is full, timeout_ms passed (-1: none), a signal came (-EINTR) or the bell rang. Returns bytes
+ * written, 0 when there was nothing; -EMSGSIZE when the next record alone does not fit. Within one ring records are in its order. Without a ring it only waits. */
 long er_drain(er_object *o, int timeout_ms, void *buf, size_t cap);
 int er_filled(const er_object *o);             /* per cent of the fullest ring */
 void er_latency(er_object *o, int latency_ms);
@@ -83,6 +83,8 @@ long er_scan(const void *data, size_t length, uint64_t most, const uint32_t *siz
 void er_gather(const void *data, size_t length, uint32_t id, uint32_t stride, void *out);
 /* One text of each of them, size bytes each, zeroes behind its end. */
 void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, void *out);
+/* Gives memory back to the system that was freed and that the C library keeps. Takes some ms; does nothing where that is not glibc. */
+void er_tidy(void);
 /* For columns that are not numbers. What the values of a field are called by number, in the order in which they are first met: the
  * number of each row's, and the row in which each number is met first; text: up to the first NUL. Returns how many. */
 long er_distinct(const void *data, size_t length, uint32_t id, uint32_t offset, uint32_t size, int text, int32_t *numbers, uint32_t *firsts);

@@ -1,5 +1,6 @@
 /* Walks over drained records, for batches: see the last part of driver.h. Part of the driver; nothing here asks the kernel. */
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -84,4 +85,11 @@ void er_texts(const void *data, size_t length, uint32_t id, uint32_t offset, uin
 		memset(to + used, 0, size - used);
 		to += size;
 	}
+}
+
+void er_tidy(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }

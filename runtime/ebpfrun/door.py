@@ -16,7 +16,7 @@ from .lean import Any
 from .manifest import Manifest, Parameter
 from .records import PlainLoops, Records, Sizes, sizes
 
-ABI = 14
+ABI = 15
 KPROBE_MULTI, UPROBE_MULTI = 42, 48  # of driver.h's enum
 _LOG_BYTES = 8 << 20  # more than the driver keeps
 _PIECE = 1 << 18
@@ -37,9 +37,10 @@ class MapSizes:
 
 
 class Driver:
-    """An artefact's library, in this process until it ends."""
+    """An artefact's library, in this process until it ends; ``program`` is its BPF object."""
 
-    def __init__(self, library: str, binding: str) -> None:
+    def __init__(self, library: str, binding: str, program: bytes = b"") -> None:
+        self.program = program
         self.ffi: Any = _binding(binding)
         self.lib: Any = _library(self.ffi, library)
         abi = _abi(self.lib, library)
@@ -51,8 +52,8 @@ class Driver:
         self.cpus: int = self.check(self.lib.er_cpus(), "counting this machine's CPUs")
 
     def open(self, program: bytes, btf: str | None = None) -> Object:
-        """``program``: the BPF object. ``btf``: a file with the types of this very kernel that it uses, in place of all of its
-        types."""
+        """``program``: the BPF object as it is to be loaded. ``btf``: a file with the types of this very kernel that it uses, in
+        place of all of its types."""
         handle = self.ffi.new("er_object **")
         path = self.ffi.NULL if btf is None else self.ffi.new("char[]", btf.encode("utf-8", "surrogateescape"))
         source = self.ffi.from_buffer(program)
@@ -130,6 +131,9 @@ class DriverLoops:
         out = bytearray(size * count)
         self._lib.er_texts(self._ffi.from_buffer(data), len(data), id, offset, size, self._ffi.from_buffer(out))
         return out
+
+    def tidy(self) -> None:
+        self._lib.er_tidy()
 
     def distinct(self, data: Any, id: int, offset: int, size: int, text: bool, count: int) -> tuple[bytearray, Sequence[int]]:
         numbers, firsts = bytearray(4 * count), self._ffi.new("uint32_t[]", count)

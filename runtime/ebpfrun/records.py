@@ -53,6 +53,10 @@ class Loops(Protocol):
     def words(self, data: Any, id: int, offset: int, size: int, count: int) -> tuple[Any, Any, Any]:
         """Lists of texts, of ``argv``: where each row's begin, and the end (i32), then the texts as ``utf8`` gives them."""
 
+    def tidy(self) -> None:
+        """Gives freed memory back to the system, as far as the C library keeps it: batches of changing sizes leave ever more of
+        it between what is in use. Takes some ms; without the driver nothing is done."""
+
     def encoder(self, format: int, offset: int) -> Encoder | None:
         """What writes records as lines, in one of the driver's formats; None where :mod:`ebpfrun.lines` must do it."""
 
@@ -92,6 +96,9 @@ class PlainLoops:
             at += _HEAD + (length + 7 & ~7)
             most -= 1
         return dict(sorted(counts.items())), at
+
+    def tidy(self) -> None:
+        pass
 
     def gather(self, data: Any, id: int, stride: int, count: int) -> bytes:
         return b"".join(bytes(record[:stride]).ljust(stride, b"\0") for record in self._of(data, id))

@@ -210,32 +210,14 @@ def test_batches_that_were_put_together_are_not_counted_again(monkeypatch: pytes
 
 def test_memory_that_nobody_uses_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     times = []
-    monkeypatch.setattr(gather, "give_back", lambda: times.append(1))
     records = Records(BOTH, OFFSET)
+    monkeypatch.setattr(records.loops, "tidy", lambda: times.append(1))
     each = records.batch(2 * open_record())
     monkeypatch.setattr(gather, "_TIDY", 3 * len(each.data))
     together = gather.Gather(BOTH)
     for _ in range(7):
         assert sum(table.num_rows for _, table in [*together.add(each), *together.rest()]) == 2
     assert len(times) == 2
-
-
-def test_what_is_given_back_is_not_ours_any_more() -> None:
-    """Small pieces that were freed below one that is in use: the C library keeps them, until it is asked."""
-    code = """if True:
-        from pathlib import Path
-        from ebpfrun.sinks.gather import give_back
-        def pages():
-            return int(Path("/proc/self/statm").read_text().split()[1])
-        pieces = [bytes(4000) for _ in range(20_000)]
-        last = pieces.pop()
-        pieces.clear()
-        before = pages()
-        give_back()
-        print(before - pages())
-    """
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert int(said) > 10_000
 
 
 def _full(pieces: Any) -> None:

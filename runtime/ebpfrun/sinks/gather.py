@@ -19,16 +19,7 @@ from .base import SinkError
 
 ROWS = 122_880  # a row group of DuckDB: whole ones are written past its log
 _BYTES = 16 << 20  # of records that wait to be converted
-_TIDY = 256 << 20  # of records, after which memory that nobody uses is given back: that takes some ms
-
-
-def give_back() -> None:
-    """What was freed goes back to the system, as far as the C library keeps it: batches of changing sizes leave ever more of it
-    between what is in use. Only glibc has that."""
-    import ctypes
-
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(ctypes.c_size_t(0))
+_TIDY = 256 << 20  # of records, after which memory that nobody uses is given back
 
 
 class Gather:
@@ -101,7 +92,7 @@ class Gather:
         self._untidy += length
         if self._untidy >= _TIDY:
             self._untidy = 0
-            give_back()
+            self._records.loops.tidy()
 
     def _take(self, event: Event, rows: int) -> Any:
         table = arrow.library().Table.from_batches(self._tables[event.name], self.schemas[event.name])

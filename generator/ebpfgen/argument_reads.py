@@ -8,14 +8,13 @@ the others, and the runtime moves those reads itself. What clang wrote into the 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import elf
+from . import btf_ext, elf
 from .btf import Btf, Struct
+from .btf_ext import NOTE, RELOCATIONS, Note
+from .ir.signature import PREFIX
 
-PREFIX = "args_of_"
-_RECORD, _HEAD = 16, 8
 _OFFSET_OF_FIELD = 0  # BPF_CORE_FIELD_BYTE_OFFSET
 _LOAD = 1  # BPF_LDX
 
@@ -29,41 +28,29 @@ class Read(NamedTuple):
     place: int
 
 
-class _Note(NamedTuple):
-    section: int  # its name, as an offset into the strings of BTF
-    at: int
-    type: int
-    access: int
-    kind: int
-
-
 def set_apart(data: bytes) -> bytes:
     """The object, with the notes about arguments behind those that libbpf reads."""
     object = elf.Object(data)
     types, more = object.section(".BTF"), object.section(".BTF.ext")
     assert types and more, "compiled with -g"
     order, known = object.order, Btf(types.data)
-    begin, length = _notes_at(more.data, order)
-    size, notes = _notes(more.data[begin : begin + length], order)
-    assert size in (0, _RECORD), size
-    apart = [note for note in notes if _struct(known, note.type).startswith(PREFIX)]
+    begin, length = _extent(more.data, order)
+    notes = list(btf_ext.notes(more.data, order, RELOCATIONS))
+    assert not notes or struct.unpack_from(f"{order}I", more.data, begin) == (NOTE,)
+    apart = [note for note in notes if _struct(known, note.a).startswith(PREFIX)]
     if not apart:
         return data
-    assert all(note.kind == _OFFSET_OF_FIELD for note in apart), "arguments are read, and nothing else"
+    assert all(note.c == _OFFSET_OF_FIELD for note in apart), "arguments are read, and nothing else"
     sections = dict.fromkeys(note.section for note in notes)
     kept = b"".join(_section(order, name, [n for n in notes if n.section == name and n not in apart]) for name in sections)
-    head = struct.pack(f"{order}I", _RECORD) if kept else b""
-    behind = b"".join(struct.pack(f"{order}IIII", n.at, n.type, n.access, n.section) for n in apart)
+    head = struct.pack(f"{order}I", NOTE) if kept else b""
+    behind = b"".join(struct.pack(f"{order}IIII", n.at, n.a, n.b, n.section) for n in apart)
     whole = head + kept + behind
     assert len(whole) <= length, "an object is never made longer"
     changed = bytearray(data)
     changed[more.at + begin : more.at + begin + length] = whole.ljust(length, b"\0")
-    struct.pack_into(f"{order}I", changed, more.at + _LENGTH_AT, len(head + kept))
+    struct.pack_into(f"{order}I", changed, more.at + RELOCATIONS + 4, len(head + kept))
     return bytes(changed)
-
-
-_NOTES_AT, _LENGTH_AT = 24, 28
-"""In the header of .BTF.ext: where the notes begin, behind the header, and how many bytes they have."""
 
 
 def reads(data: bytes) -> list[Read]:
@@ -71,7 +58,7 @@ def reads(data: bytes) -> list[Read]:
     object = elf.Object(data)
     types, more = object.section(".BTF"), object.section(".BTF.ext")
     assert types and more, "compiled with -g"
-    begin, length = _notes_at(more.data, object.order)
+    begin, length = _extent(more.data, object.order)
     head, strings_at = struct.unpack_from(f"{object.order}4xI8xI", types.data)
     strings = types.data[head + strings_at :]
     known, found = Btf(types.data), []
@@ -91,38 +78,20 @@ def reads(data: bytes) -> list[Read]:
 
 
 def _whole(data: bytes) -> bytes:
-    return data[: len(data) - len(data) % _RECORD]
+    return data[: len(data) - len(data) % NOTE]
 
 
-def _notes_at(data: bytes, order: str) -> tuple[int, int]:
-    (head,) = struct.unpack_from(f"{order}I", data, 4)
-    assert head >= _LENGTH_AT + 4, "clang writes relocations"
-    at, length = struct.unpack_from(f"{order}II", data, _NOTES_AT)
-    return head + at, length
+def _extent(data: bytes, order: str) -> tuple[int, int]:
+    found = btf_ext.extent(data, order, RELOCATIONS)
+    assert found, "clang writes relocations"
+    return found
 
 
-def _notes(data: bytes, order: str) -> tuple[int, list[_Note]]:
-    if not data:
-        return 0, []
-    (size,) = struct.unpack_from(f"{order}I", data)
-    return size, list(_each(data, order))
-
-
-def _each(data: bytes, order: str) -> Iterator[_Note]:
-    at = 4
-    while at < len(data):
-        section, number = struct.unpack_from(f"{order}II", data, at)
-        at += _HEAD
-        for place, type, access, kind in struct.iter_unpack(f"{order}IIII", data[at : at + number * _RECORD]):
-            yield _Note(section, place, type, access, kind)
-        at += number * _RECORD
-
-
-def _section(order: str, name: int, notes: list[_Note]) -> bytes:
+def _section(order: str, name: int, notes: list[Note]) -> bytes:
     if not notes:
         return b""
     head = struct.pack(f"{order}II", name, len(notes))
-    return head + b"".join(struct.pack(f"{order}IIII", n.at, n.type, n.access, n.kind) for n in notes)
+    return head + b"".join(struct.pack(f"{order}IIII", *n[1:]) for n in notes)
 
 
 def _struct(types: Btf, type: int) -> str:

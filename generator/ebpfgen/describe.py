@@ -6,8 +6,9 @@ Receives a kernel description and a thing's name, returns an :class:`Account`. W
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from . import fits, inputs, ir, model
 from .btf import Enum, FuncProto, Fwd, Struct
@@ -165,14 +166,9 @@ def _in_the_binary(binary: str, symbol: str) -> Iterator[str]:
         yield f"on this machine: {error}"
         return
     if "*" in symbol:
-        yield f"{sum(map(_glob(symbol), known))} of {binary} on this machine match"
+        yield f"{len(fnmatch.filter(known, symbol))} of {binary} on this machine match"
     elif symbol not in known:
         yield str(UnknownThing(f"on this machine {binary} has no function {symbol}", near_misses(symbol, known)))
-
-
-def _glob(pattern: str) -> Callable[[str], bool]:
-    whole = re.compile(".*".join(map(re.escape, pattern.split("*")))).fullmatch
-    return lambda name: whole(name) is not None
 
 
 def _tracepoints(kernel: Description) -> Iterable[tuple[str, str]]:

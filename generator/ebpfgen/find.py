@@ -84,8 +84,8 @@ def _uprobes(kind: str, rest: str) -> Iterator[Row]:
     from .binaries import functions
 
     binary, _, pattern = rest.partition(":")
-    known = functions(binary)
-    found = [name for name in known if _matcher(pattern or "*")(name)]
+    matches, known = _matcher(pattern or "*"), functions(binary)
+    found = [name for name in known if matches(name)]
     if not found:
         near = near_misses(re.sub(r"[*?\[\]]", "", pattern), known)
         raise UnknownThing(f"no function of {binary} matches {pattern!r}" if known else f"{binary} names no functions", near)

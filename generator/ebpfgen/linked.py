@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import elf
+from . import btf_ext, elf
 
 STACK = 512
 """Bytes of stack that the kernel grants a program and the functions that it calls, together."""
@@ -92,21 +92,10 @@ def _lines(object: elf.Object, source: str) -> dict[str, list[tuple[int, int]]]:
     assert types and more, "compiled with -g"
     head, strings_at = struct.unpack_from(f"{object.order}4xI8xI", types.data)
     strings = types.data[head + strings_at :]
-    (head, at, length) = struct.unpack_from(f"{object.order}4xI8xII", more.data)
-    at += head
-    end = at + length
-    (size,) = struct.unpack_from(f"{object.order}I", more.data, at)
-    at += 4
     found: dict[str, list[tuple[int, int]]] = {}
-    while at < end:
-        name, number = struct.unpack_from(f"{object.order}II", more.data, at)
-        at += 8
-        places = found.setdefault(elf.text(strings, name), [])
-        for _ in range(number):
-            offset, file, _text_at, line = struct.unpack_from(f"{object.order}IIII", more.data, at)
-            here = elf.text(strings, file).rpartition("/")[2] == source
-            places.append((offset // 8, line >> 10 if here else 0))
-            at += size
+    for section, at, file, _, line in btf_ext.notes(more.data, object.order, btf_ext.LINES):
+        here = elf.text(strings, file).rpartition("/")[2] == source
+        found.setdefault(elf.text(strings, section), []).append((at // 8, line >> 10 if here else 0))
     return found
 
 

@@ -54,8 +54,10 @@ class Arguments:
         moves: dict[int, int] = {}
         for program in programs:
             signature, there = self._signatures(program)
-            for named in program.arguments if signature is not None and there is not None else ():
-                moves.update(self._moves(named.name, signature, there))  # type: ignore[arg-type]  # asked just now
+            if signature is None or there is None:
+                continue
+            for named in program.arguments:
+                moves.update(self._moves(named.name, signature, there))
         if not moves:
             return object
         changed = bytearray(object)
@@ -76,10 +78,11 @@ class Arguments:
             signature, there = self._signatures(program)
             if signature is None:
                 continue
-            if there is None and self._asked is not None:
+            if there is None:
                 lines.append(f"{program.text}: this kernel does not tell with what it calls it; its arguments are taken as built")
-            for named in program.arguments if there is not None else ():
-                now, before = found(named.name, signature.takes, there or ()), place(named.name, signature.takes)
+                continue
+            for named in program.arguments:
+                now, before = found(named.name, signature.takes, there), place(named.name, signature.takes)
                 if now != before:
                     lines.append(f"{program.text}: {spelled(named.name)} is argument {now} here, {before} where it was built")
         return lines

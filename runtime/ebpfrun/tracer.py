@@ -135,21 +135,21 @@ class Tracer:
         if self._window is not None:
             self._in_order = InOrder(driver, self.manifest, self._window)
         self._mount_tracefs(driver)
-        program, btf = manifest.verified(self.manifest, f"{self.manifest.name}.bpf.o"), _types(self.manifest)
+        btf = _types(self.manifest)
         arguments = Arguments(self.manifest, *((None, None) if btf else (driver.signature, driver.offset_of)))
         try:
-            self._open_chosen(driver, program, btf, arguments, attaches)
+            self._open_chosen(driver, btf, arguments, attaches)
         finally:
             driver.forget_types()
 
-    def _open_chosen(self, driver: Driver, program: bytes, btf: str | None, arguments: Arguments, attaches: bool) -> None:
+    def _open_chosen(self, driver: Driver, btf: str | None, arguments: Arguments, attaches: bool) -> None:
         """Chooses until the kernel takes all that was chosen."""
         chooser = choose.Chooser(self.manifest, self._verifier_log, arguments)
         refusals = 0
         while True:
             choice = chooser.choose()
             chosen = [self.manifest.programs[i] for i in choice.programs]
-            self._object = driver.open(arguments.moved(program, chosen), btf)
+            self._object = driver.open(arguments.moved(driver.program, chosen), btf)
             self._object.wake_by(self._bell.fileno(), round(self._latency * 1000))
             refused = self._load(self._object, choice, chooser) or (self._attach(self._object) if attaches else None)
             if refused is None:
@@ -440,8 +440,8 @@ def load_driver(m: Manifest) -> Driver:
     machine = os.uname().machine
     if m.built.get("machine") != machine:
         raise ArtefactError(f"{m.folder}: built for {m.built.get('machine')}, this machine is {machine}; rebuild it here")
-    manifest.verify(m, (library, binding, f"{m.name}.bpf.o"))
-    driver = Driver(os.path.abspath(m.path(library)), m.path(binding))
+    manifest.verify(m, (library, binding))
+    driver = Driver(os.path.abspath(m.path(library)), m.path(binding), manifest.verified(m, f"{m.name}.bpf.o"))
     if (driver.name, driver.code) != (m.name, m.code):
         raise ArtefactError(f"{m.path(library)}: not of the same build as the manifest; {manifest.REBUILD}")
     return driver

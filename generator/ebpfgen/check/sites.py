@@ -171,7 +171,7 @@ class Sites:
         whole = [*self._there(site, (*site.lets, *whole)), *whole]
         of_task = {n.name for n in ir.walk(task) if isinstance(n, ir.Local)}
         ordered = without_unused(tuple(lets_where_needed(site.lets, whole, of_task)), of_task)
-        named = any(isinstance(n, ir.Input) and n.c.find("ctx->") >= 0 for n in ir.walk((ordered, task)))
+        named = any(isinstance(n, ir.Input) and "ctx->" in n.c for n in ir.walk((ordered, task)))
         numbers = site.found.signature is not None and site.found.context != "struct pt_regs" and not named
         self.programs.append(
             ir.Program(

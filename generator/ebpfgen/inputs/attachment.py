@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ebpfgen import btf, ir
 from ebpfgen.kernel import Tracepoint
 from ebpfgen.problems import Problem
-from ebpfgen.records import field, record
+from ebpfgen.records import field, record, replace
 from ebpfgen.typer import Typer, c_int
 
 KINDS = {
@@ -84,6 +84,13 @@ def from_slots(signature: ir.Signature, proto: btf.FuncProto, typer: Typer, trus
         for (name, type_id), parameter in zip(proto.params, signature.takes, strict=False)
         if name and type_id
     }
+
+
+def in_slots(base: Attachment, signature: ir.Signature, proto: btf.FuncProto, typer: Typer, trusted: bool) -> Attachment:
+    """``base``, which is called with that."""
+    args = from_slots(signature, proto, typer, trusted)
+    context, numbered = f"struct {signature.struct}", slots(signature.slots)
+    return replace(base, context=context, args=args, numbered=numbered, signature=signature)
 
 
 def result_slot(signature: ir.Signature, proto: btf.FuncProto, typer: Typer) -> ir.Expr | None:

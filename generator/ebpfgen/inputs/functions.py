@@ -20,7 +20,7 @@ from .attachment import (
     Attachment,
     Found,
     cast_input,
-    from_slots,
+    in_slots,
     label_of,
     registers,
     result_slot,
@@ -106,7 +106,7 @@ def hook(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str,
         if not hooks:
             return Absent("this kernel has no hooks for programs (CONFIG_BPF_LSM)", (), base)
         return Absent(f"this kernel has no hook {rest}", near_misses(rest, hooks), base)
-    base = _in_slots(base, signature_of("function", f"{HOOK}{rest}", proto, typer.btf), proto, typer)
+    base = in_slots(base, signature_of("function", f"{HOOK}{rest}", proto, typer.btf), proto, typer, True)
     return replace(base, no_args="this hook takes no arguments")
 
 
@@ -136,17 +136,10 @@ def _with_signature(base: Attachment, proto: btf.FuncProto, typer: Typer) -> Att
             n: cast_input(f"PT_REGS_PARM{i + 1}(ctx)", f"args.{n}", t, typer, False) for n, t, i in named if i < REGISTERS
         }
         return replace(base, args=args, signature=signature)
-    base = _in_slots(base, signature, proto, typer)
+    base = in_slots(base, signature, proto, typer, True)
     if base.kind == "fentry":
         return base
     return replace(base, retval=result_slot(signature, proto, typer), no_retval=_returns_nothing(base))
-
-
-def _in_slots(base: Attachment, signature: ir.Signature, proto: btf.FuncProto, typer: Typer) -> Attachment:
-    args = from_slots(signature, proto, typer, True)
-    return replace(
-        base, context=f"struct {signature.struct}", args=args, numbered=slots(signature.slots), signature=signature
-    )
 
 
 def _returns_nothing(base: Attachment) -> str:

@@ -13,7 +13,7 @@ from ebpfgen.problems import near_misses
 from ebpfgen.records import replace
 from ebpfgen.typer import BASIC, Typer, c_int
 
-from .attachment import KINDS, Absent, Attachment, Found, from_slots, label_of, signature_of, slots
+from .attachment import KINDS, Absent, Attachment, Found, in_slots, label_of, signature_of, slots
 
 
 def tracepoint(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, ir.ParamInfo]) -> Found:
@@ -186,7 +186,4 @@ def raw(text: model.Text, kind: str, rest: str, typer: Typer, params: dict[str, 
         unnamed = replace(base, no_args=f"this kernel has no {rest}, so its arguments have numbers only: write arg0, arg1 …")
         return Absent(f"this kernel has no tracepoint {rest}", near, unnamed)
     signature = signature_of("tracepoint", rest, proto, typer.btf)
-    args = from_slots(signature, proto, typer, kind == "tp_btf")
-    return replace(
-        base, context=f"struct {signature.struct}", args=args, numbered=slots(signature.slots), signature=signature
-    )
+    return in_slots(base, signature, proto, typer, kind == "tp_btf")

@@ -11,9 +11,7 @@ from ebpfgen.kernel import Tracepoint, TracepointField
 from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
-from .expressions import Input
-from .walk import walk
-from .whole import Program
+from .whole import Program, named_inputs
 
 RESULT = "ret"
 STRUCTS = {"sys_enter_": ("trace_event_raw_sys_enter", "args"), "sys_exit_": ("trace_event_raw_sys_exit", "ret")}
@@ -38,21 +36,12 @@ def read_of_record(program: Program) -> list[Field]:
     if program.format is None:
         return []
     struct, member = shared_struct(program.format)
-    fixed = program.record is not None
     places = {f.name: f for f in program.format.fields}
     first = next((f.offset for f in arguments(program.format)), 0)
-    found: dict[str, Field] = {}
-    for node in walk((program.body, program.task)):
-        if isinstance(node, Input) and (node.name.startswith("args.") or node.name == "retval"):
-            name = RESULT if node.name == "retval" else node.name.removeprefix("args.")
-            if name in places and name not in found:
-                place, mark = places[name], node.at or program.at.mark
-                found[name] = (
-                    Field(name, mark, place.size, place.offset)
-                    if fixed
-                    else Field(name, mark, place.size, None, struct, member, place.offset - first)
-                )
-    return list(found.values())
+    found = [(places[name], mark) for name, mark in named_inputs(program, RESULT).items() if name in places]
+    if program.record is not None:
+        return [Field(place.name, mark, place.size, place.offset) for place, mark in found]
+    return [Field(place.name, mark, place.size, None, struct, member, place.offset - first) for place, mark in found]
 
 
 def shared_struct(format: Tracepoint) -> tuple[str, str]:

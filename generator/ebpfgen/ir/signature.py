@@ -8,6 +8,8 @@ from ebpfgen.records import record
 
 RESULT = "="
 """The name of a function's result, which lies behind its arguments."""
+PREFIX = "args_of_"
+"""How the C structs of arguments begin."""
 SLOT = 8
 """Bytes of one place in what a program at a raw tracepoint or a trampoline is given."""
 
@@ -40,7 +42,7 @@ class Signature:
     def struct(self) -> str:
         """The C struct of its arguments, one place of 64 bits for each."""
         name = re.sub(r"\W", "_", self.name)
-        return f"args_of_{self.kind}_{name}"
+        return f"{PREFIX}{self.kind}_{name}"
 
     @property
     def slots(self) -> int:

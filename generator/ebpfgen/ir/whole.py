@@ -43,14 +43,19 @@ class Program:
     format: Tracepoint | None = None  # of a record whose places are not settled by names alone: see fields
 
 
-def named_arguments(program: Program) -> dict[str, Mark]:
-    """The arguments of its signature that a program names (RESULT for what a function returned), and where first."""
+def named_inputs(program: Program, result: str) -> dict[str, Mark]:
+    """What a program names of what it is given (``args.NAME``; ``result`` is retval), and where first."""
     found: dict[str, Mark] = {}
-    for node in walk((program.body, program.task)) if program.signature else ():
+    for node in walk((program.body, program.task)):
         if isinstance(node, Input) and (node.name.startswith("args.") or node.name == "retval"):
-            name = RESULT if node.name == "retval" else node.name.removeprefix("args.")
+            name = result if node.name == "retval" else node.name.removeprefix("args.")
             found.setdefault(name, node.at or program.at.mark)
     return found
+
+
+def named_arguments(program: Program) -> dict[str, Mark]:
+    """The arguments of its signature that a program names (RESULT for what a function returned), and where first."""
+    return named_inputs(program, RESULT) if program.signature else {}
 
 
 @record()

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from ebpfgen import btf, cnames, ir
 from ebpfgen.cdecl import TypeDeclarations
+from ebpfgen.ir.signature import PREFIX
 from ebpfgen.layout import StructLayout
 
 LONG_TEXT = "long_text"
-ARGUMENTS = "struct args_of_"
+ARGUMENTS = f"struct {PREFIX}"
 """How the C types of contexts begin that are a tracepoint's or function's arguments."""
 
 

@@ -61,8 +61,12 @@ class Events(Values):
         with self.captured() as filled:
             self._fill(event, f"{e}->", stores)
             self.emit(f"submit({_ring_argument(ring)}{e}, sizeof(*{e}));")
+        self.block(f"if ({e})", filled, [self._not_sent(event)])
+
+    def _not_sent(self, event: ir.EventInfo) -> str:
+        """Of what was to be reserved."""
         full, sampled = (self.whole.counters.name(kind, event.name) for kind in ("ring_full", "sampled"))
-        self.block(f"if ({e})", filled, [f"count({self.weight} ? {full} : {sampled});"])
+        return f"count({self.weight} ? {full} : {sampled});"
 
     def _fits_the_stack(self, event: ir.EventInfo) -> bool:
         """Nor can an argv be built there: it is written at places that the verifier does not know, which Linux 5.10 refuses."""
@@ -105,8 +109,7 @@ class Events(Values):
             with self.captured() as sent:
                 self._output(event, e, length, f"sizeof(*{e})")
             self.block("if (bpf_preempt_disable)", sent, [f"submit({_ring_argument(ring)}{e}, sizeof(*{e}));"])
-        full, sampled = (self.whole.counters.name(kind, event.name) for kind in ("ring_full", "sampled"))
-        self.block(f"if ({e})", filled, [f"count({self.weight} ? {full} : {sampled});"])
+        self.block(f"if ({e})", filled, [self._not_sent(event)])
 
     def _fill_and_output(self, event: ir.EventInfo, record: str, stores: Stores, address: str, size: str) -> None:
         length = self.fresh("length")

@@ -15,7 +15,7 @@ from ebpfrun.decode import word
 from ebpfrun.errors import ClosedError, UsageError
 from ebpfrun.lean import Any
 from ebpfrun.records import Records
-from ebpfrun.sinks.base import SinkError
+from ebpfrun.sinks.base import SinkError, take_back
 from ebpfrun.sinks.words import Words, parse
 
 from . import chunks, contents
@@ -104,8 +104,7 @@ class Recorder:
         except OSError as error:
             self._number = number
             if done:
-                os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - done)
-                os.lseek(self._fd, 0, os.SEEK_END)  # else the next try leaves a hole
+                take_back(self._fd, done)
             raise SinkError(SINK, self.path, error) from None
 
     def _new_names(self, batch: Batch) -> contents.Found:

@@ -174,8 +174,7 @@ class Stream:
         if not written or self._stdout is not None:
             return
         try:
-            os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - written)
-            os.lseek(self._fd, 0, os.SEEK_END)  # the next try goes on there, and leaves no hole
+            take_back(self._fd, written)
         except OSError:  # a pipe, a device: what went out has gone
             return
 
@@ -195,6 +194,12 @@ class Stream:
 
     def _failed(self, error: OSError) -> SinkError:
         return SinkError(self._sink, self._target, error)
+
+
+def take_back(fd: int, written: int) -> None:
+    """Cuts a file to where it ended ``written`` bytes before; the next write goes on there, and leaves no hole."""
+    os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR) - written)
+    os.lseek(fd, 0, os.SEEK_END)
 
 
 def _open(path: str, ended: Callable[[], bool]) -> int:

@@ -229,7 +229,7 @@ static __always_inline void submit(void *ring, void *record, __u64 size)
 
 /*
  * Copies a record into the ring, as far as the text at its end goes. The kernel wakes ebpfrun with the first record
- * after it has read all others, and so do the few records that come when a quarter of the ring has just filled.
+ * after it has read all others; the few that come when a quarter of the ring has just filled wake it as well.
  */
 static __always_inline void output(void *ring, void *record, __u64 size, __u64 most, __u32 full)
 {
@@ -278,7 +278,7 @@ static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u
 
 enum { CUT = 1, UNREADABLE = 2 };
 
-/* Reads the C string that a record ends with, and its length with the NUL; returns and counts as the others do. */
+/* Reads the C string that a record ends with, and its bytes; returns and counts whether it was cut or unreadable. */
 static __always_inline __u32 read_kernel_tail(char *to, __u32 size, __u32 *length, const void *from, __u32 cut,
 					      __u32 unreadable)
 {
@@ -298,7 +298,7 @@ static __always_inline __u32 read_kernel_tail(char *to, __u32 size, __u32 *lengt
 	return 0;
 }
 
-/* Reads the C string that a record ends with, and its length with the NUL; returns and counts as the others do. */
+/* Reads the C string that a record ends with, and its bytes; returns and counts whether it was cut or unreadable. */
 static __always_inline __u32 read_user_tail(char *to, __u32 size, __u32 *length, const void *from, __u32 cut,
 					    __u32 unreadable)
 {

@@ -218,7 +218,7 @@ static __always_inline void submit(void *record, __u64 size)
 
 /*
  * Copies a record into the ring, as far as the text at its end goes. The kernel wakes ebpfrun with the first record
- * after it has read all others, and so do the few records that come when a quarter of the ring has just filled.
+ * after it has read all others; the few that come when a quarter of the ring has just filled wake it as well.
  */
 static __always_inline void output(void *record, __u64 size, __u64 most, __u32 full)
 {

@@ -21,14 +21,26 @@ _ETHERTYPES = {
 _OPEN_EXTRA = {"O_LARGEFILE": 0o100000, "O_NOATIME": 0o1000000, "O_TMPFILE": 0o20200000, "O_PATH": 0o10000000}
 
 
-@functools.cache
-def header_constants() -> dict[str, int]:
-    """AF_*, ETH_P_*, O_*, E*, SIG*, S_IF*."""
-    table = dict(_ETHERTYPES)
-    import socket  # is slow to import, and most specs ask for nothing of this
+def header_constant(name: str) -> int | None:
+    """One of AF_*, ETH_P_*, O_*, E*, SIG*, S_IF*."""
+    return (_address_families() if name.startswith("AF_") else _other_constants()).get(name)
 
-    table |= {family.name: int(family) for family in socket.AddressFamily}
-    table |= {name: number for number, name in errno.errorcode.items()}
+
+def header_constants() -> dict[str, int]:
+    """All of them."""
+    return _address_families() | _other_constants()
+
+
+@functools.cache
+def _address_families() -> dict[str, int]:
+    import socket  # is slow to import, and most specs name none
+
+    return {family.name: int(family) for family in socket.AddressFamily}
+
+
+@functools.cache
+def _other_constants() -> dict[str, int]:
+    table = _ETHERTYPES | {name: number for number, name in errno.errorcode.items()}
     table |= {s.name: int(s) for s in signal.Signals}
     table |= {name: value for name, value in vars(os).items() if name.startswith("O_") and isinstance(value, int)}
     table |= {name: value for name, value in vars(stat).items() if name.startswith("S_IF") and isinstance(value, int)}

@@ -94,10 +94,12 @@ def manifest_of(artefact: str | os.PathLike[str]) -> dict[str, Any] | None:
         return None
 
 
-def built_inputs(artefact: str | os.PathLike[str]) -> str | None:
-    """The digest that an artefact was built with; None when there is none, or not all of it as it was built."""
+def built_inputs(artefact: str | os.PathLike[str], spec: bytes | None = None) -> str | None:
+    """The digest that an artefact was built with; None when there is none, or not all of it as it was built, or not of the
+    bytes of ``spec``."""
     try:
-        if (manifest := manifest_of(artefact)) is None:
+        manifest = manifest_of(artefact)
+        if manifest is None or (spec is not None and manifest["spec"]["sha256"] != hashlib.sha256(spec).hexdigest()):
             return None
         for name, digest in manifest["files"].items():
             if hashlib.sha256(_read(os.path.join(artefact, name))).hexdigest() != digest:
@@ -112,13 +114,14 @@ def is_current(
 ) -> bool:
     """Whether ``out/<name>`` is what building ``spec`` for that kernel with those tools would make."""
     stem = os.path.splitext(os.path.basename(spec))[0]
-    built = built_inputs(os.path.join(out, stem))
-    if built is None or not os.path.isfile(spec):
+    if not os.path.isfile(spec):
         return False
     try:
-        return built == inputs_digest(_read(spec), kernel_fingerprint, tools_fingerprint)
+        source = _read(spec)
     except OSError:
         return False
+    built = built_inputs(os.path.join(out, stem), source)
+    return built is not None and built == inputs_digest(source, kernel_fingerprint, tools_fingerprint)
 
 
 def current(spec: str | os.PathLike[str], out: str | os.PathLike[str]) -> bool:

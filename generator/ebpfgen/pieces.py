@@ -6,7 +6,9 @@ anew. Compiles nothing and knows no file's meaning.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +25,25 @@ def digest(*parts: bytes | str) -> str:
 
 
 class Pieces:
-    """The files in ``folder``. ``last``: the folder of the last build, if it may be used; ``tools``: names what makes files of
-    others. ``made_of`` has a digest for each file that was asked for: the next build's ``last``."""
+    """The files in ``folder``. ``last``: the folder of the last build, if it may be used; ``tools`` names what makes files of
+    others, which takes a while. ``made_of`` has a digest for each file that was asked for: the next build's ``last``."""
 
-    def __init__(self, folder: Path, last: Path | None, tools: str) -> None:
-        self.folder, self._last, self._tools = folder, last, tools
+    def __init__(self, folder: Path, last: Path | None, tools: Callable[[], str]) -> None:
+        self.folder, self._last, self._tools = folder, last, functools.cache(tools)
         self._manifest: dict[str, Any] = (freshness.manifest_of(last) if last else None) or {}
         self.made_of: dict[str, str] = {}
 
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text, encoding="utf-8")
+    def write(self, name: str, text: str) -> bool:
+        """Whether the last build had another."""
+        (self.folder / name).write_bytes(data := text.encode())
+        try:
+            return self._last is None or (self._last / name).read_bytes() != data
+        except OSError:
+            return True
 
     def digest(self, *of: bytes | str) -> str:
         """Names what the tools make of these."""
-        return digest(self._tools, *of)
+        return digest(self._tools(), *of)
 
     def take(self, name: str, *of: bytes | str) -> bool:
         """Whether the last build's ``name`` was made of the same, and is in the folder now."""

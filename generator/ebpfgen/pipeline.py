@@ -40,6 +40,10 @@ class Setting:
     def of(cls, kernel: Kernel | None = None, renderer: Renderer | None = None) -> Setting:
         return cls(kernel or running(), toolchain.find(), Emitter(renderer or Templates(data.templates())))
 
+    def makers(self) -> str:
+        """Names all that makes an artefact of a spec."""
+        return f"{freshness.generator_digest()} {identity.tools_fingerprint()} {self.kernel.machine}"
+
 
 def read_and_check(path: Path, kernel: Kernel) -> tuple[bytes, CheckedSpec]:
     """Raises :class:`SpecError` with every problem of the spec."""
@@ -88,8 +92,7 @@ def make(
     target = out / emitted.name
     with contextlib.ExitStack() as inside:
         folder, clang = begun or _begin(target, setting.tools, inside)
-        tools = f"{freshness.generator_digest()} {identity.tools_fingerprint()} {setting.kernel.machine}"
-        pieces = Pieces(folder.resolve(), None if anew else target, tools)
+        pieces = Pieces(folder.resolve(), None if anew else target, setting.makers)
         code = _compile(emitted, pieces, clang, setting, step)
         _describe(emitted, source, code, pieces, setting)
         pieces.tidy()
@@ -102,10 +105,11 @@ def _compile(emitted: Emitted, pieces: Pieces, clang: toolchain.Compiler, settin
     done side by side: clang and the binding, then the types, the skeleton, and looking at the object."""
     name, folder, tools, templates = emitted.name, pieces.folder, setting.tools, setting.emitter.folder
     driver_h = (templates / "driver.h").read_text(encoding="utf-8")
-    pieces.write(f"{name}.bpf.c", emitted.bpf_c)
-    pieces.write(f"{name}.h", emitted.header)
+    header, text = pieces.write(f"{name}.h", emitted.header), pieces.write(f"{name}.bpf.c", emitted.bpf_c)
     step("compile")
-    if not (taken := pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)):
+    if another := header or text:
+        clang.begin(emitted.bpf_c)
+    if not (taken := pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)) and not another:
         clang.begin(emitted.bpf_c)
     import ctypes  # noqa: F401 - only now, as what atomic needs at the end: clang is at work, and there is time
 

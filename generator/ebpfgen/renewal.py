@@ -22,10 +22,11 @@ def renew(spec: Path, out: Path, kernel_fingerprint: str, tools_fingerprint: str
     try:
         source = read(spec)
         old = freshness.manifest_of(target)
-        if old is None or freshness.built_inputs(target) is None or target.is_symlink():
+        if old is None or old["nodes"] != digest(parse(source, str(spec))) or old["spec"]["file"] != spec.name:
             return False
-        same = old["setting"] == freshness.setting_digest(kernel_fingerprint, tools_fingerprint)
-        if not same or old["spec"]["file"] != spec.name or old["nodes"] != digest(parse(source, str(spec))):
+        if target.is_symlink() or freshness.built_inputs(target) is None:
+            return False
+        if old["setting"] != freshness.setting_digest(kernel_fingerprint, tools_fingerprint):
             return False
         old["spec"]["sha256"] = hashlib.sha256(source).hexdigest()
         old["inputs"] = freshness.inputs_digest(source, kernel_fingerprint, tools_fingerprint)

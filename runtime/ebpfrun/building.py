@@ -122,12 +122,10 @@ def _is_current(spec: str, out: str) -> bool:
 def _make_current(spec: str, out: str) -> tuple[int, str]:
     from pathlib import Path
 
-    from ebpfgen import alone, problems, renewal
+    from ebpfgen import alone, problems
 
     try:
-        if not renewal.renew_here(Path(spec), Path(out)):
-            print(f"ebpfrun: building {spec}", file=sys.stderr, flush=True)
-            alone.build(Path(spec), Path(out))
+        alone.make_current(Path(spec), Path(out), lambda: print(f"ebpfrun: building {spec}", file=sys.stderr, flush=True))
     except problems.EbpfgenError as error:
         return error.exit_status, str(error)
     return 0, ""

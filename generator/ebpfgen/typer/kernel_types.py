@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ebpfgen import btf, ir
-from ebpfgen.constants import header_constants
+from ebpfgen.constants import header_constant
 from ebpfgen.fieldtypes import FieldType
 from ebpfgen.kernel import Kernel
 from ebpfgen.wording import of_value
@@ -102,4 +102,4 @@ class KernelTypes:
     def unquoted(self, value: ir.Expr) -> str:
         """What to do where a constant's name is given as text."""
         name = value.value.decode(errors="replace") if isinstance(value, ir.Text) else ""
-        return f"write {name} without quotes" if name in header_constants() or self.kernel.constant(name) else ""
+        return f"write {name} without quotes" if header_constant(name) is not None or self.kernel.constant(name) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ebpfgen import btf, expr, ir
-from ebpfgen.constants import header_constants
+from ebpfgen.constants import header_constant, header_constants
 from ebpfgen.expr import ExpressionError
 from ebpfgen.problems import near_misses
 
@@ -42,8 +42,8 @@ class Named(Expression):
                 several = " and ".join(str(v) for v in sorted(values))
                 raise self.fail(node, f"'{name}' is {several} in different enums of this kernel", hint="write the number")
             return ir.Const(ir.IntT(64, number < 0), number, name)
-        if name in header_constants():
-            return ir.Const(ir.IntT(64, False), header_constants()[name], name)
+        if (of_a_header := header_constant(name)) is not None:
+            return ir.Const(ir.IntT(64, False), of_a_header, name)
         if name.startswith("SYS_"):
             return self.syscall_number(node)
         raise self.unknown(node)

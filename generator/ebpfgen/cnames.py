@@ -22,6 +22,8 @@ FIXED = frozenset(
         "output",
         "sample",
         "sampling",
+        "take",
+        "give_back",
         "ip_of_v4",
         "log2_of",
         "same_text",
@@ -250,10 +252,11 @@ class FileNames:
     def of(cls, maps: Iterable[str], spans: Iterable[str], events: Iterable[str] = ()) -> FileNames:
         """``maps``: names of maps and metrics, which are distinct; ``events`` may have rings and scratch memory of their own."""
         maps, spans = list(maps), list(spans)
-        taken = set(FIXED) | {f"{span}_in_flight" for span in spans} | {f"{span}_span_scratch" for span in spans}
+        taken = set(FIXED) | {f"{s}_{what}" for s in spans for what in ("in_flight", "span_scratch", "span_taken_scratch")}
         taken |= {name for event in events for name in (ring_of(event), f"{event}_event_scratch", f"{event}_event_user_scratch")}
         for name in maps:
-            taken |= {f"{verb}_{name}" for verb in ("at", "add_to", "observe", "set", "min", "max")} | {f"{name}_value_scratch"}
+            taken |= {f"{verb}_{name}" for verb in ("at", "add_to", "observe", "set", "min", "max")}
+            taken |= {f"{name}_value_scratch", f"{name}_value_taken_scratch"}
         named = {name: name if name not in taken | LOCALS and not is_taken(name) else "" for name in maps}
         taken |= set(named.values())
         for name in (n for n, c in named.items() if not c):

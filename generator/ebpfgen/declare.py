@@ -20,7 +20,7 @@ from .wording import article
 LARGEST_MAP = 1 << 26
 """Entries; the kernel refuses what its memory can't hold, this refuses what can only be a mistake."""
 LARGEST_EVENT = 1 << 16
-LARGEST_KEY, LARGEST_VALUE = 256, 1 << 15
+LARGEST_KEY, LARGEST_VALUE = 256, (1 << 15) - 8
 """Bytes: keys are made on the stack, values in memory that each CPU has of its own, where the kernel gives no more at once."""
 LARGEST_COUNT, LARGEST_AMOUNT = 1 << 20, 1 << 40
 """Of limits: what no program and no machine has."""

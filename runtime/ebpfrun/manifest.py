@@ -214,8 +214,8 @@ class Attach(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """A slot of the per-CPU array ``counters`` (the JSON's "index"). ``kind``: produced ring_full map_full absent unpaired
-    truncated faulted sampled; ``of`` names what it counts for."""
+    """A slot of the per-CPU array ``counters`` (the JSON's "index"). ``kind``: produced ring_full map_full nested absent
+    unpaired truncated faulted sampled; ``of`` names what it counts for."""
 
     slot: int
     kind: str

@@ -56,6 +56,7 @@ def _balance(event: EventAccount, sink: SinkAccount, lead: str, label: str, repl
 
 _WORDS = {
     "map_full": "{of}: {n} not stored, because there was no room (max_entries)",
+    "nested": "{of}: {n} not stored, because too many programs had interrupted one another there",
     "missed": "{of}: {n} hits missed, because the kernel could not run the program there",
     "readings_lost": "{of}: {n} readings of metrics not written",
     "late": "{of}: {n} came later than --order waits, and are out of order",

@@ -14,7 +14,7 @@ from ebpfgen.kernel_style import WIDEST
 from ebpfgen.layout import StructLayout
 from ebpfgen.lower.collected import ARGUMENTS, c_of
 from ebpfgen.lower.ctext import c_comment
-from ebpfgen.lower.events import PREEMPTIBLE
+from ebpfgen.lower.nesting import LEVELS, PREEMPTIBLE
 from ebpfgen.lower.statements import Lowerer
 from ebpfgen.typer import PROBE_NAME
 
@@ -53,6 +53,7 @@ def program_data(
             "submit": "submit" in helpers,
             "output": "output" in helpers,
             "sample": "sample" in helpers,
+            "levels": LEVELS if lowerer.taken else 0,
             "there": "there" in helpers,
             "read_number": "read_number" in helpers,
             "number": "number" in helpers,
@@ -73,6 +74,7 @@ def program_data(
         "event_records": [event.layout.name for event in checked.events.values()],
         "ring": checked.ring,
         "rings": list(dict.fromkeys(checked.rings.values())),
+        "taken": [{"name": name, "record": layout.name} for name, layout in lowerer.taken.items()],
         "maps_": list(_maps(checked, lowerer)),
         "counters": [lowerer.counters.name(*slot) for slot in lowerer.counters.slots],
         "upserts": upserts,
@@ -195,6 +197,17 @@ def _maps(checked: ir.CheckedSpec, lowerer: Lowerer) -> list[dict[str, Any]]:
                 "key": "__u32",
                 "value": f"struct {layout.name}",
                 "comment": "Built here: too large for the stack.",
+            }
+        )
+    for name in lowerer.taken:
+        found.append(
+            {
+                "name": name,
+                "type": "PERCPU_ARRAY",
+                "max_entries": LEVELS,
+                "key": "__u32",
+                "value": f"struct {name}",
+                "comment": "Built here: too large for the stack. An entry is one program's at a time.",
             }
         )
     for metric in checked.metrics.values():

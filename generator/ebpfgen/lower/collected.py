@@ -46,17 +46,23 @@ def scratch_name(record: str, whose: str = "") -> str:
     return f"{record}_{whose}_scratch" if whose else f"{record}_scratch"
 
 
+def taken_name(record: str) -> str:
+    """The same of programs that can interrupt one another, and of the struct that such a map holds."""
+    return scratch_name(record, "taken")
+
+
 def record_names(checked: ir.CheckedSpec) -> set[str]:
     """The names of all structs that the spec's records may have."""
     layouts = [e.layout for e in checked.events.values()]
     layouts += [part for m in checked.maps.values() for part in (m.key, m.value)]
     layouts += [part for s in checked.spans.values() for part in (s.key, s.value)]
     names = {layout.name for layout in layouts} | {f"{checked.spec.name}_config", LONG_TEXT}
+    names |= {taken_name(layout.name) for layout in layouts}
     return names | {f"{m}_{part}" for m in checked.metrics for part in ("key", "value")}
 
 
 class Collected:
-    """Of the whole file. ``types``, ``counters``, ``helpers``, ``scratch`` and ``cut`` grow while programs are lowered."""
+    """Of the whole file. ``types``, ``counters`` and all that is a set or a dictionary here grow while programs are lowered."""
 
     def __init__(self, checked: ir.CheckedSpec, types: btf.Btf) -> None:
         self.checked = checked
@@ -66,4 +72,5 @@ class Collected:
         self.counters = Counters()
         self.helpers: set[str] = set()
         self.scratch: dict[str, StructLayout] = {}  # by the map's name
+        self.taken: dict[str, StructLayout] = {}  # the same, of memory that a program takes for itself
         self.cut: set[str] = set()  # events of which some records are only as long as the text that they end with

@@ -11,8 +11,10 @@ from ebpfgen import ir
 from ebpfgen.layout import Slot, StructLayout
 
 from .builtins import Builtins
-from .collected import c_of, is_plain, scratch_name
+from .collected import c_of, is_plain, scratch_name, taken_name
 from .ctext import NUMBERS, operand_of
+from .nesting import ONE_AT_A_TIME
+from .writer import Store
 
 STACK_VALUE = 128
 """Bytes of a map value built on the stack; larger ones are built in a per-CPU scratch map."""
@@ -62,17 +64,37 @@ class Entries(Builtins):
             store(f"{name}.{slot.name}", slot.type)
         return name
 
-    def built(self, layout: StructLayout, values: list[tuple[Slot, ir.Expr]], base: str) -> str:
-        """The address of a map value: on the stack, or in scratch memory where it is too large for that."""
+    def set_entry(
+        self, of: str, into: str, key: str, layout: StructLayout, values: list[tuple[Slot, ir.Expr]], base: str
+    ) -> None:
+        """Stores an entry in the map ``into``; what can't be is counted as ``of``'s. The value is built on the stack or, where it
+        is too large for that, in memory of this CPU."""
         if layout.size <= STACK_VALUE:
-            return f"&{self._struct(layout, values, base)}"
+            self.update(of, into, key, f"&{self._struct(layout, values, base)}")
+            return
         stores = [(slot, self.prepare(value, None, slot.name)) for slot, value in values]
-        name = self.scratch(layout, base)
+        if self.program.kind in ONE_AT_A_TIME:
+            name = self.scratch(layout, base)
+            self._write(name, layout, stores)
+            self.update(of, into, key, name)
+            return
+        name, memory = self.fresh(base), taken_name(layout.name)
+        self.whole.taken[memory] = layout
+        self.emit(f"struct {layout.name} *{name} = take(&{memory});")
+        with self.captured() as filled:
+            self._write(name, layout, stores)
+            self.update(of, into, key, name)
+            self.emit(f"give_back({name});")
+        self.block(f"if ({name})", filled, [self.count("nested", of)])
+
+    def _write(self, name: str, layout: StructLayout, stores: list[tuple[Slot, Store]]) -> None:
         self.clear(name, f"*{name}", layout.size)
         for slot, store in stores:
             assert slot.type
             store(f"{name}->{slot.name}", slot.type)
-        return name
+
+    def update(self, of: str, into: str, key: str, address: str) -> None:
+        self.block(f"if (bpf_map_update_elem(&{into}, {key}, {address}, BPF_ANY))", [self.count("map_full", of)])
 
     def clear(self, to: str, what: str, size: int) -> None:
         if size <= LARGEST_MEMSET:
@@ -82,7 +104,8 @@ class Entries(Builtins):
         self.emit(f"clear({to}, sizeof({what}));")
 
     def scratch(self, layout: StructLayout, base: str) -> str:
-        """A pointer to memory for a record that is too large for the stack, with what was there before."""
+        """A pointer to memory for a record that is too large for the stack, with what was there before. What is written there
+        stays only in programs of kinds that are one at a time."""
         scratch = self.scratch_map(layout)
         name, zero = self.fresh(base), self.fresh("zero")
         self.emit(f"__u32 {zero} = 0;")

@@ -11,6 +11,7 @@ from ebpfgen import btf, ir
 from ebpfgen.cdecl import KERNEL
 from ebpfgen.layout import Slot
 
+from .nesting import ONE_AT_A_TIME, PREEMPTIBLE
 from .values import Values
 from .writer import Store
 
@@ -21,14 +22,6 @@ WORTH_CUTTING = 32
 """Bytes of a text from which on a record that ends with it is cut to what it holds: less than that leaves little to spare."""
 STACK_RECORD = 384
 """Bytes of the stack for a record, and for the values of what precedes its text, which clang keeps until they are stored."""
-ONE_AT_A_TIME = ("tracepoint", "kprobe", "kretprobe", "profile", "interval", "software", "hardware")
-"""Kinds of which the kernel runs no more than one program at a time on a CPU, whatever interrupts it (``bpf_prog_active``): they
-can share memory of the CPU. All others can be interrupted by, or give way to, another that would write there meanwhile: tp_btf
-and fentry by one another, before Linux 6.2 and 5.12 even by themselves; lsm and iter wherever the kernel may switch to another
-thread."""
-PREEMPTIBLE = ("uprobe", "uretprobe", "usdt")
-"""Kinds whose programs the kernel, since 6.0, may interrupt in favour of another thread that runs the same program. Since 6.10
-they can forbid it, and do: see :mod:`~ebpfgen.emit.program`. Programs of other kinds interrupt them all the same."""
 
 
 class Events(Values):

@@ -206,10 +206,9 @@ class _Function(Events):
             assert kind
             name = self.fresh("value")
             self.emit(f"{kind.c_type} {name} = {self.number(s.values[0][1]) if s.values else '0'};")
-            address = f"&{name}"
+            self.update(s.map, self.map(s.map), key, f"&{name}")
         else:
-            address = self.built(info.value, [(info.value.slot(n), v) for n, v in s.values], "value")
-        self.block(f"if (bpf_map_update_elem(&{self.map(s.map)}, {key}, {address}, BPF_ANY))", [self.count("map_full", s.map)])
+            self.set_entry(s.map, self.map(s.map), key, info.value, [(info.value.slot(n), v) for n, v in s.values], "value")
         self.forget(s.map)
 
     def _map_add(self, s: ir.MapAdd) -> None:
@@ -226,12 +225,12 @@ class _Function(Events):
         info = self.checked.spans[s.span]
         key = self.key(info.key, s.keys)
         started = ir.Builtin(ir.U64, "nsecs")
+        into = f"{s.span}_in_flight"
         if is_plain(info.value):
-            value = f"&{self.started()}"
+            self.update(s.span, into, key, f"&{self.started()}")
         else:
             slots = [(info.value.slot("__started"), started), *((info.value.slot(n), v) for n, v in s.kept)]
-            value = self.built(info.value, slots, "span")
-        self.block(f"if (bpf_map_update_elem(&{s.span}_in_flight, {key}, {value}, BPF_ANY))", [self.count("map_full", s.span)])
+            self.set_entry(s.span, into, key, info.value, slots, "span")
 
     def _span_end(self, s: ir.SpanEnd) -> None:
         self.span = info = self.checked.spans[s.span]

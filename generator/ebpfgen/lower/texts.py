@@ -46,7 +46,7 @@ class Texts(Entries):
         return lambda to, size: f"bpf_probe_read_{space}_str({to}, {size}, {address})"
 
     def string_length(self, text: ir.Expr) -> str:
-        """Reads the text to find its end: onto the stack where it is short, else into scratch memory."""
+        """Reads the text to find its end: onto the stack where it is short, else into scratch memory, which nobody reads."""
         size = text.type.size if isinstance(text.type, ir.StringT) and text.type.size else LONGEST_STRING
         name = self.fresh("text")
         if size <= 64:

@@ -5,9 +5,11 @@
  * Made by ebpfgen from large_values.yaml; edit that, not this.
  */
 #include <linux/bpf.h>
+#include <linux/ptrace.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
 #include "large_values.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -54,6 +56,11 @@ struct {
 /* So that BTF has these records too, and the build can prove their layout. Not loaded: no map, no code. */
 static const struct opened_event *const __layout_of_opened_event SEC(".layout") __attribute__((used));
 
+struct paths_value_taken_scratch {
+	__u64 users;
+	struct paths_value record;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -85,10 +92,19 @@ struct {
 	__type(value, struct open_span);
 } open_span_scratch SEC(".maps");
 
+/* Built here: too large for the stack. An entry is one program's at a time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, struct paths_value_taken_scratch);
+} paths_value_taken_scratch SEC(".maps");
+
 enum counter {
 	FAULTED_SYS_ENTER_EXECVE_PATH,
 	TRUNCATED_SYS_ENTER_EXECVE_PATH,
 	MAP_FULL_PATHS,
+	NESTED_PATHS,
 	FAULTED_OPEN_PATH,
 	TRUNCATED_OPEN_PATH,
 	MAP_FULL_OPEN,
@@ -119,6 +135,13 @@ static __always_inline void count(__u32 which)
 	if (n)
 		__sync_fetch_and_add(n, 1);
 }
+
+/*
+ * Two threads can be inside of one program on one CPU when it is attached to user space, where the kernel lets threads
+ * preempt each other. Since Linux 6.13 they would share its stack. These functions, there since 6.10, prevent it.
+ */
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
 
 enum { BY_PID = 1, BY_TID = 2, BY_UID = 4, BY_COMM = 8, BY_CGROUP = 16 };
 
@@ -188,6 +211,31 @@ static __always_inline __u16 sample(void)
 }
 
 /*
+ * An entry of this CPU that nobody else has, or NULL. Programs interrupt one another, and some kernels let a thread
+ * give way to another that runs the same program: whoever is not the only one of an entry leaves it alone.
+ */
+static __noinline void *take(void *scratch)
+{
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 entry = i;
+		__u64 *users = bpf_map_lookup_elem(scratch, &entry);
+
+		if (!users)
+			break;
+		__sync_fetch_and_add(users, 1);
+		if (*(volatile __u64 *)users == 1)
+			return users + 1;
+		__sync_fetch_and_add(users, -1);
+	}
+	return NULL;
+}
+
+static __always_inline void give_back(void *record)
+{
+	__sync_fetch_and_add((__u64 *)record - 1, -1);
+}
+
+/*
  * The kernel wakes ebpfrun with the first record after it has read all others. It then waits for more, and is woken
  * before its time only where a quarter of the ring has just filled: by the few records that cross that mark.
  */
@@ -236,6 +284,32 @@ static __always_inline __u32 read_user_string(char *to, __u32 size, const void *
 	return 0;
 }
 
+/* sched_wakeup */
+static __noinline int sched_wakeup_2(struct pt_regs *ctx)
+{
+	__u64 pid_tgid, now;
+	__u32 key;
+	struct paths_value *value;
+
+	if (config.filter_on && !wanted())
+		return 0;
+	pid_tgid = bpf_get_current_pid_tgid();
+	key = pid_tgid >> 32;
+	now = bpf_ktime_get_ns();
+	value = take(&paths_value_taken_scratch);
+	if (value) {
+		__builtin_memset(value, 0, sizeof(*value));
+		bpf_get_current_comm(value->path, sizeof(value->path));
+		value->when = now;
+		if (bpf_map_update_elem(&paths, &key, value, BPF_ANY))
+			count(MAP_FULL_PATHS);
+		give_back(value);
+	} else {
+		count(NESTED_PATHS);
+	}
+	return 0;
+}
+
 /* tracepoint:syscalls:sys_enter_execve (large_values.yaml:12): sys_enter_execve */
 SEC("?tracepoint/syscalls/sys_enter_execve")
 int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
@@ -262,7 +336,46 @@ int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-/* tracepoint:syscalls:sys_enter_openat (large_values.yaml:18): open.start */
+/* tp_btf:sched_wakeup (large_values.yaml:15): sched_wakeup */
+SEC("?tp_btf/sched_wakeup")
+int sched_wakeup(__u64 *ctx)
+{
+	__u64 pid_tgid, now;
+	__u32 key;
+	struct paths_value *value;
+
+	if (config.filter_on && !wanted())
+		return 0;
+	pid_tgid = bpf_get_current_pid_tgid();
+	key = pid_tgid >> 32;
+	now = bpf_ktime_get_ns();
+	value = take(&paths_value_taken_scratch);
+	if (value) {
+		__builtin_memset(value, 0, sizeof(*value));
+		bpf_get_current_comm(value->path, sizeof(value->path));
+		value->when = now;
+		if (bpf_map_update_elem(&paths, &key, value, BPF_ANY))
+			count(MAP_FULL_PATHS);
+		give_back(value);
+	} else {
+		count(NESTED_PATHS);
+	}
+	return 0;
+}
+
+/* uprobe:libc.so.6:malloc (large_values.yaml:15): sched_wakeup */
+SEC("?uprobe")
+int sched_wakeup_malloc(struct pt_regs *ctx)
+{
+	if (bpf_preempt_disable)
+		bpf_preempt_disable();
+	sched_wakeup_2(ctx);
+	if (bpf_preempt_enable)
+		bpf_preempt_enable();
+	return 0;
+}
+
+/* tracepoint:syscalls:sys_enter_openat (large_values.yaml:21): open.start */
 SEC("?tracepoint/syscalls/sys_enter_openat")
 int open_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
@@ -292,7 +405,7 @@ int open_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-/* tracepoint:syscalls:sys_exit_openat (large_values.yaml:19): open.end */
+/* tracepoint:syscalls:sys_exit_openat (large_values.yaml:22): open.end */
 SEC("?tracepoint/syscalls/sys_exit_openat")
 int open_exit_openat(struct trace_event_raw_sys_exit *ctx)
 {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from .lean import NamedTuple
+from .verdict import Report
 
 _OURS = "a spec can't cause this: please report it, with the kernel's words"
 _NTH = ("", "first", "second", "third", "fourth", "fifth")
@@ -161,13 +162,15 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def meaning(said: tuple[str, ...], reason: str = "") -> Meaning:
-    """Of the verifier's last words; ``reason`` are those of its report, for what is not known here."""
+def meaning(said: tuple[str, ...], report: Report | None = None) -> Meaning:
+    """Of the verifier's last words; its report tells what is not known here."""
     words = "\n".join(said) + " "
     for pattern, what, change in _MEANINGS:
         if found := re.search(pattern, words):
             return Meaning(what.format_map(_Found(found)), change)
-    return Meaning(reason or f"it can't tell that the program is safe: {said[-1] if said else 'it does not say why'}", "")
+    if report and report.reason:
+        return Meaning(report.reason, report.suggestion)
+    return Meaning(f"it can't tell that the program is safe: {said[-1] if said else 'it does not say why'}", "")
 
 
 class _Found(dict[str, str]):

@@ -38,7 +38,7 @@ def of_verifier(m: Manifest, program: Program, log: str) -> Refusal:
     # The report is of where it went wrong; words that name an instruction say where the cause is.
     told = report.line if report and said.instruction == (said.path[-1] if said.path else None) else 0
     place = places.of(program, path, told) if own else None
-    meant = meanings.meaning(said.said, report.reason if report else "")
+    meant = meanings.meaning(said.said, report)
     source = (places.source(place.c_line) if place else "") or said.source
     shown = [f"{m.name}.bpf.c:{place.c_line}: {source}" if place else source if own else ""]
     shown += [said.code if own else "", *said.said, report.reason if report else ""]

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,6 +93,11 @@ class Run:
             line = self.process.stderr.readline()
             assert line, f"ended with {self.process.wait()} without saying {words!r}: {self.said}"
             self.said += line
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + LONGEST
+        while not condition():
+            assert self.process.poll() is None and time.monotonic() < end, self.process.communicate()
 
     def stop(self) -> None:
         """As Ctrl-Z would."""

@@ -8,7 +8,6 @@ import gzip
 import json
 import signal
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from workloads import Workload
 
-from .conftest import LONGEST, Run
+from .conftest import Run
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
@@ -70,7 +69,7 @@ def test_files_that_are_there_are_whole(kind: str, start: Start, busy: Workload,
             rows.update({path: read(path) for path in visible(tmp_path / "o") if path not in rows})
             return len(rows)
 
-        wait_for(lambda: seen() >= 3, run)
+        run.wait_until(lambda: seen() >= 3)
         killed(run)
     assert {path: read(path) for path in rows} == rows
     for path in visible(tmp_path / "o"):
@@ -89,7 +88,7 @@ def killed(run: Run) -> None:
 def test_lines_that_are_there_are_whole(start: Start, busy: Workload, tmp_path: Path) -> None:
     """Of a live file: only its very last one may be half of one."""
     with start("--sink", "jsonl:rows", pid=busy.pid) as run:
-        wait_for(lambda: (tmp_path / "rows").stat().st_size > 100_000, run)
+        run.wait_until(lambda: (tmp_path / "rows").stat().st_size > 100_000)
         killed(run)
     *lines, last = (tmp_path / "rows").read_bytes().split(b"\n")
     assert len(lines) > 500
@@ -101,7 +100,7 @@ def test_lines_that_are_there_are_whole(start: Start, busy: Workload, tmp_path: 
 
 def test_an_sqlite_file_has_whole_rows(start: Start, busy: Workload, tmp_path: Path) -> None:
     with start("--sink", "sqlite:rows.db", pid=busy.pid) as run:
-        wait_for(lambda: sqlite_rows(tmp_path / "rows.db") > 1000, run)
+        run.wait_until(lambda: sqlite_rows(tmp_path / "rows.db") > 1000)
         killed(run)
     with contextlib.closing(sqlite3.connect(tmp_path / "rows.db")) as db:
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
@@ -121,10 +120,10 @@ def sqlite_rows(file: Path) -> int:
 def test_a_duckdb_file_opens_and_goes_on(start: Start, busy: Workload, tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     with start("--sink", "duckdb:rows.duckdb,flush=10ms", pid=busy.pid) as run:
-        wait_for(lambda: sum(path.stat().st_size for path in tmp_path.glob("rows.duckdb*")) > 500_000, run)
+        run.wait_until(lambda: sum(path.stat().st_size for path in tmp_path.glob("rows.duckdb*")) > 500_000)
         killed(run)
     with start("--sink", "duckdb:rows.duckdb", "--sink", "jsonl:again", pid=busy.pid) as run:
-        wait_for(lambda: (tmp_path / "again").exists() and (tmp_path / "again").stat().st_size > 1000, run)
+        run.wait_until(lambda: (tmp_path / "again").exists() and (tmp_path / "again").stat().st_size > 1000)
         run.end()
     assert run.status == 0, run.said
     with contextlib.closing(duckdb.connect(str(tmp_path / "rows.duckdb"), read_only=True)) as db:
@@ -136,16 +135,10 @@ def test_a_duckdb_file_opens_and_goes_on(start: Start, busy: Workload, tmp_path:
 def test_an_arrow_stream_can_be_read_up_to_its_end(start: Start, busy: Workload, tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     with start("--sink", "arrow:rows.arrow,flush=10ms", pid=busy.pid) as run:
-        wait_for(lambda: (tmp_path / "rows.arrow").stat().st_size > 200_000, run)
+        run.wait_until(lambda: (tmp_path / "rows.arrow").stat().st_size > 200_000)
         killed(run)
     rows: list[int] = []
     with pyarrow.ipc.open_stream(str(tmp_path / "rows.arrow")) as stream, contextlib.suppress(pyarrow.ArrowInvalid, OSError):
         for batch in stream:
             rows += batch.column("caller").to_pylist()
     assert len(rows) > 1000 and set(rows) == {busy.pid}
-
-
-def wait_for(condition: Callable[[], bool], run: Run) -> None:
-    end = time.monotonic() + LONGEST
-    while not condition():
-        assert run.process.poll() is None and time.monotonic() < end, run.process.communicate()

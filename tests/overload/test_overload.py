@@ -55,8 +55,7 @@ def test_the_tracer_is_stopped(start: Start, caller: Caller, tmp_path: Path) -> 
 def test_the_end_comes_in_the_middle(start: Start, caller: Caller, tmp_path: Path, number: signal.Signals) -> None:
     with start("--sink", "jsonl:rows", "--sink", "csv:rows.csv") as run:
         caller.begin(10 * MANY)
-        while not (tmp_path / "rows").stat().st_size:
-            pass
+        run.wait_until(lambda: (tmp_path / "rows").stat().st_size > 0)
         run.end(number)
     caller.wait()
     for sink, file, head in (("jsonl:rows", "rows", 0), ("csv:rows.csv", "rows.csv", 1)):
@@ -129,8 +128,7 @@ class Gate:
 def test_losses_are_a_stream_too(start: Start, caller: Caller, tmp_path: Path) -> None:
     with start("--ring", "4KiB", "--interval", "50ms", "--sink", "jsonl:rows,losses=yes") as run:
         caller.call(MANY)
-        while b'"losses"' not in (tmp_path / "rows").read_bytes():
-            pass
+        run.wait_until(lambda: b'"losses"' in (tmp_path / "rows").read_bytes())
         run.end()
     lines = [json.loads(line) for line in (tmp_path / "rows").read_text().splitlines()]
     account = run.account()

@@ -8,7 +8,8 @@ import pytest
 
 from ebpfrun import privileges, refusal
 from ebpfrun.errors import DriverError
-from ebpfrun.meanings import meaning
+from ebpfrun.meanings import Meaning, meaning
+from ebpfrun.verdict import Report
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,8 @@ def test_what_words_mean(said: str, what: str) -> None:
 
 def test_the_last_resort_is_the_kernels_own_words() -> None:
     assert meaning(("first", "never seen before")).what == "it can't tell that the program is safe: never seen before"
-    assert meaning(("never seen before",), "Its reason.").what == "Its reason."
+    report = Report("Its title", "Its reason.", "What it would change.", 0)
+    assert meaning(("never seen before",), report) == Meaning("Its reason.", "What it would change.")
 
 
 @pytest.mark.parametrize(

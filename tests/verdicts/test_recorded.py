@@ -21,7 +21,7 @@ BEGIN, END = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
 def told(log: str) -> str:
     """All that is read in a log, as text."""
     said = verdict.parse(f"{BEGIN}\n{log}{END}\n")
-    meant = meanings.meaning(said.said, said.report.reason if said.report else "")
+    meant = meanings.meaning(said.said, said.report)
     lines = [f"what: {meant.what}", f"change: {meant.change}", *(f"said: {line}" for line in said.said)]
     lines += [f"instruction: {said.instruction}", f"code: {said.code}", f"source: {said.source}"]
     if said.report:

@@ -14,16 +14,16 @@ from ebpfgen.check import check
 from ebpfgen.emit import Emitted, Emitter
 from ebpfgen.freshness import manifest_text
 from ebpfgen.loader import load
-from ebpfgen.rendering import Templates
+from ebpfgen.rendering import Renderer, Templates, beside
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
 
 
-def emitted(case: str) -> Emitted:
+def emitted(case: str, renderer: Renderer | None = None) -> Emitted:
     kernel = fake_kernel.kernel()
     path = GOLDEN / case / f"{case}.yaml"
-    return Emitter(Templates(data.templates())).emit(check(load(path.read_bytes(), path.name), kernel), kernel.btf)
+    return Emitter(renderer or Templates(data.templates())).emit(check(load(path.read_bytes(), path.name), kernel), kernel.btf)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -35,6 +35,14 @@ def test_texts_are_those_expected(case: str, rewrite_goldens: bool) -> None:
         if rewrite_goldens:
             path.write_text(text, encoding="utf-8")
         assert text == path.read_text(encoding="utf-8"), f"{path.name} has changed: see it with --rewrite-goldens"
+
+
+def test_a_child_renders_the_same() -> None:
+    """What templates get is plain data, so that it may go to another process, whatever a spec uses."""
+    with beside(Templates(data.templates())) as child:
+        for case in CASES:
+            here, there = emitted(case), emitted(case, child)
+            assert (there.bpf_c, there.header) == (here.bpf_c, here.header), case
 
 
 @pytest.mark.parametrize("case", CASES)

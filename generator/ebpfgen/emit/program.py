@@ -258,7 +258,7 @@ def _metric_functions(checked: ir.CheckedSpec, helpers: set[str]) -> list[dict[s
                         "verb": verb,
                         "find": find,
                         "slots": m.slots,
-                        "linear": m.linear,
+                        "linear": {"min": m.linear.min, "step": m.linear.step} if m.linear else None,
                         "key_params": f"const {c_of(m.key)} *key, " if m.key else "",
                         "number": "__s64" if m.kind == "gauge" else "__u64",
                         "weight_param": "" if m.kind == "gauge" else ", __u16 weight",

@@ -112,7 +112,7 @@ class Sites:
             record=found.struct,
             params=self.declared.params,
             maps=self.declared.maps,
-            target=found.label,
+            target=found.target_name,
             function=found.function,
             wildcard=found.wildcard,
             task=found.task,

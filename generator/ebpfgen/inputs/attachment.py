@@ -44,7 +44,7 @@ class Attachment:
     target: dict[str, object]
     section: str
     context: str
-    label: str  # for the program's name and for ``probe``
+    label: str  # for the program's name
     args: Mapping[str, ir.Expr] = field(default_factory=dict)
     no_args: str = "this attach point gives no arguments"
     numbered: tuple[ir.Expr, ...] = ()
@@ -59,6 +59,11 @@ class Attachment:
     matches: tuple[str, ...] = ()  # of the kernel described, where that knows what a wildcard may match
     signature: ir.Signature | None = None
     format: Tracepoint | None = None  # as in ir.Program
+
+    @property
+    def target_name(self) -> str:
+        """What ``probe`` and messages call it: a system call's tracepoint by its whole name, which the program's leaves short."""
+        return self.format.name if self.format else self.label
 
 
 @record()

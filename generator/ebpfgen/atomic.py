@@ -35,6 +35,17 @@ def write_beside(path: Path, data: bytes) -> None:
         raise
 
 
+def create(path: Path, data: bytes) -> None:
+    """Makes ``path``, which is not there yet. Raises OSError, FileExistsError where it is, with nothing changed."""
+    file = path.open("xb")
+    try:
+        with file:
+            file.write(data)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 @contextlib.contextmanager
 def folder_beside(target: Path) -> Iterator[Path]:
     """An empty folder to make ``target`` in; whatever is in it at the end is removed. Those of killed processes go first."""

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .atomic import create
 from .problems import MachineError, SpecError
 
 if TYPE_CHECKING:
@@ -135,8 +136,7 @@ def write(path: Path, name: str) -> None:
     try:
         if path.parent == FOLDER:
             FOLDER.mkdir(exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(starter(name, path))
+        create(path, starter(name, path).encode())
     except FileExistsError:
         raise MachineError(f"{path} is there already; nothing was written") from None
     except OSError as error:

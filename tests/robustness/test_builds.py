@@ -283,6 +283,14 @@ def test_a_read_only_and_a_full_disk(home: Path) -> None:
         assert done.out.split() in (["full"], ["full", "full/out"])
 
 
+def test_a_starter_that_finds_no_room_is_not_there(home: Path) -> None:
+    full = "mount -t tmpfs -o size=4k tmpfs specs; head -c 4096 /dev/zero > specs/fill"
+    line = f"{full}; {EBPFGEN} new mine; status=$?; ls specs; exit $status"
+    done = run("unshare", "--mount", "--propagation", "private", "bash", "-c", line, cwd=home)
+    one_message(done, MACHINE, "ebpfgen: specs/mine.yaml cannot be written: No space left on device")
+    assert done.out.split() == ["fill"]
+
+
 def test_a_full_disk_keeps_the_artefact(home: Path) -> None:
     before = tree(home / "build")
     room = sum(p.stat().st_blocks * 512 for p in (home / "build").rglob("*")) + 65536

@@ -477,9 +477,17 @@ def _abi(lib: Any, path: str) -> int:
     return abi
 
 
-def _library(ffi: Any, path: str) -> Any:
+def _opened(ffi: Any, path: str) -> Any:
     try:
         return ffi.dlopen(path)
+    except UnicodeEncodeError:  # cffi takes no path that is not text, but what is open has another
+        with open(path, "rb") as file:
+            return ffi.dlopen(f"/proc/self/fd/{file.fileno()}")
+
+
+def _library(ffi: Any, path: str) -> Any:
+    try:
+        return _opened(ffi, path)
     except OSError as error:
         if "libbpf.so.1: cannot open" in str(error):
             raise MachineError("libbpf.so.1 is not on this machine: apt install libbpf1") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,12 @@ def test_the_library_of_another_artefact(home: Path) -> None:
         home / "build/call", lambda m: m["files"].update({"call.so": manifest.sha256((home / "build/call/call.so").read_bytes())})
     )
     one_message(run(EBPFRUN, "build/call", *ONCE, cwd=home), MACHINE, "build/call/call.so: not of the same build as the manifest")
+
+
+def test_a_folder_whose_name_is_no_text(home: Path) -> None:
+    folder = home.rename(os.fsdecode(os.fsencode(home) + b"-\xe9"))
+    assert run(EBPFRUN, "build/call", *ONCE, cwd=folder).out == ""
+    assert run(EBPFRUN, folder / "build/call", *ONCE).status == 0
 
 
 @pytest.mark.parametrize("content", ["no library", "another library", "no binding", "another program"])

@@ -45,10 +45,10 @@ class Pieces:
         """Names what the tools make of these."""
         return digest(self._tools(), *of)
 
-    def take(self, name: str, *of: bytes | str) -> bool:
-        """Whether the last build's ``name`` was made of the same, and is in the folder now."""
+    def take(self, name: str, *of: bytes | str, anew: bool = False) -> bool:
+        """Whether the last build's ``name`` was made of the same, and is in the folder now; never with ``anew``."""
         self.made_of[name] = made_of = self.digest(*of)
-        if self._last is None or self._manifest.get("made_of", {}).get(name) != made_of:
+        if anew or self._last is None or self._manifest.get("made_of", {}).get(name) != made_of:
             return False
         try:
             data = (self._last / name).read_bytes()

@@ -109,7 +109,8 @@ def _compile(emitted: Emitted, pieces: Pieces, clang: toolchain.Compiler, settin
     step("compile")
     if another := header or text:
         clang.begin(emitted.bpf_c)
-    if not (taken := pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header)) and not another:
+    # Not taken once clang makes it: where the text of the last build is damaged, clang would go on in a folder that is in place.
+    if not (taken := pieces.take(f"{name}.bpf.o", emitted.bpf_c, emitted.header, anew=another)) and not another:
         clang.begin(emitted.bpf_c)
     import ctypes  # noqa: F401 - only now, as what atomic needs at the end: clang is at work, and there is time
 

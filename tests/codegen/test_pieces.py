@@ -137,6 +137,24 @@ def test_a_new_map_changes_the_skeleton(build: Build) -> None:
     assert build(text) == [*TYPES, "clang-19 -O1", *LINK]
 
 
+@pytest.mark.parametrize("file", ["mine.bpf.c", "mine.h"])
+def test_clang_has_ended_when_the_folder_is_in_place(build: Build, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    """Also where the last build's C is damaged, but not what was made of it: clang is at work by then, and would write into it."""
+    finished: list[str] = []
+    finish = processes.Running.finish
+
+    def finishing(running: processes.Running) -> bytes:
+        finished.append(running.__class__.__name__)
+        return finish(running)
+
+    monkeypatch.setattr(processes.Running, "finish", finishing)
+    before = build.files
+    (build.folder / "out/mine" / file).write_text("damaged")
+    assert build(SPEC) == CODE[:1]
+    assert finished == ["Compiler"]
+    assert build.files == before
+
+
 @pytest.mark.parametrize("file", ["mine.bpf.o", "mine.skel.h", "mine.so", "mine_cffi.py", "mine.btf"])
 def test_a_file_that_is_not_as_it_was_is_made_anew(build: Build, file: str) -> None:
     before = build.files

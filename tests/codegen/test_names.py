@@ -178,3 +178,25 @@ def test_programs_of_any_symbol_build(lab: Lab) -> None:
     artefact = lab.build(f"metrics: {{seen: {{kind: counter, help: x}}}}\nprobes:\n{probes}\n")
     manifest = json.loads((artefact / "manifest.json").read_text())
     assert [program["target"]["symbol"] for program in manifest["programs"]] == symbols
+
+
+def test_programs_are_called_what_they_are_attached_to(lab: Lab) -> None:
+    """Where their probe has no name; with one, they begin with that."""
+    checked = lab.check(f"""
+metrics: {{seen: {{kind: counter, help: x}}}}
+probes:
+  - {{on: {PRCTL}, count: seen}}
+  - {{on: [tracepoint:syscalls:sys_enter_getpid, tp_btf:sys_exit, "uprobe:libc.so.6:malloc"], count: seen}}
+  - {{on: [profile:hz:9, software:cpu-clock:100000], count: seen}}
+  - {{on: {PRCTL}, count: seen}}
+  - {{on: [{PRCTL}, tp_btf:sys_exit], name: given, count: seen}}
+  - {{on: tp_btf:sys_enter, name: sys_enter, count: seen}}
+""")
+    assert [program.name for program in checked.programs] == [
+        "sys_enter_prctl",
+        *("sys_enter_getpid", "sys_exit", "on_malloc"),
+        *("on_profile", "cpu_clock"),
+        "sys_enter_prctl_2",
+        *("given_enter_prctl", "given_sys_exit"),
+        "sys_enter",
+    ]

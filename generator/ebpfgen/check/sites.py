@@ -226,8 +226,7 @@ class Sites:
                 body = self.where(site.point.where, site.scope) + self.where(probe.where, site.scope)
                 body += self.bodies.statements(probe.do, site.scope)
                 indices[id(site)] = len(self.programs)
-                label = site.found.label
-                self.program(site, name, f"{name}_{label}" if label != name else name, body, filtered=True)
+                self.program(site, name, _program_name(probe.name, site), body, filtered=True)
         indices = {i: index for i, index in indices.items() if i not in {id(s) for s in sites if s.left_out}}
         self.plan(name, probe.on, probe.at, tree, indices)
 
@@ -259,6 +258,13 @@ class Sites:
             at = ", ".join(site.point.text.text for site in where)
             plain = len(where) == len(found) or p.path.startswith(where[0].point.at.path.removesuffix(".on"))
             self.problems.append(p if plain else replace(p, message=f"{p.message} [at {at}]"))
+
+
+def _program_name(probe: str | None, site: Site) -> str:
+    """Of a probe that has no name, what the attach point is called."""
+    if not probe:
+        return _default_name(site.point)
+    return probe if probe == site.found.label else f"{probe}_{site.found.label}"
 
 
 def _default_name(attach: model.Attach) -> str:

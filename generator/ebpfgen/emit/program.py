@@ -100,7 +100,7 @@ def _programs(checked: ir.CheckedSpec, bodies: list[list[str]]) -> tuple[list[di
     for (probe, context, *lines), programs in same.items():
         if (len(programs) > 1 and len(lines) > 2) or programs[0].kind in PREEMPTIBLE:
             taken = checked.names.all | {p.name for p in checked.programs} | set(called.values())
-            name = cnames.program(probe.replace(".", "_"), taken)
+            name = cnames.program(f"do_{probe.replace('.', '_')}", taken)
             comment = f"{probe}, wherever it is attached." if len(programs) > 1 else probe
             shared.append({"name": name, "context": context, "lines": lines, "comment": comment})
             called |= {p.name: name for p in programs}

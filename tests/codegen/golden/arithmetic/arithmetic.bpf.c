@@ -158,7 +158,7 @@ static __always_inline void submit(void *record, __u64 size)
 }
 
 /* malloc */
-static __noinline int on_malloc_2(struct pt_regs *ctx)
+static __noinline int do_malloc(struct pt_regs *ctx)
 {
 	__u64 size, arg2, rounded, arg1, pid_tgid;
 	bool both;
@@ -222,7 +222,7 @@ int on_malloc(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	on_malloc_2(ctx);
+	do_malloc(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;

@@ -182,7 +182,7 @@ static __always_inline bool there(const void *entry)
 
 /* tracepoint:syscalls:sys_enter_read (control.yaml:13): sys_enter_read */
 SEC("?tracepoint/syscalls/sys_enter_read")
-int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_read(struct trace_event_raw_sys_enter *ctx)
 {
 	__u32 fd;
 	__u64 count_, n, key, *a_entry, chosen, m, key5, *b_entry3, divisor;

@@ -389,7 +389,7 @@ static __always_inline __u32 read_argv(char *to, __u32 size, volatile __u32 *got
 }
 
 /* puts */
-static __noinline int on_puts_2(struct pt_regs *ctx)
+static __noinline int do_puts(struct pt_regs *ctx)
 {
 	__u16 weight;
 	__u64 now;
@@ -432,7 +432,7 @@ static __noinline int on_puts_2(struct pt_regs *ctx)
 
 /* tracepoint:syscalls:sys_enter_openat (cut_records.yaml:17): sys_enter_openat */
 SEC("?tracepoint/syscalls/sys_enter_openat")
-int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
 	__u16 weight;
 	__s32 flags;
@@ -497,7 +497,7 @@ int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
 
 /* tracepoint:syscalls:sys_enter_execve (cut_records.yaml:21): sys_enter_execve */
 SEC("?tracepoint/syscalls/sys_enter_execve")
-int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
 	__u16 weight;
 	__u32 zero;
@@ -534,7 +534,7 @@ int on_puts(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	on_puts_2(ctx);
+	do_puts(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;

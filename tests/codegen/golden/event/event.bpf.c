@@ -417,7 +417,7 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 
 /* tracepoint:syscalls:sys_enter_execve (event.yaml:44): sys_enter_execve */
 SEC("?tracepoint/syscalls/sys_enter_execve")
-int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
 	__u16 weight;
 	struct task_struct *task;

@@ -351,7 +351,7 @@ static __always_inline void max_most(__s64 amount)
 
 /* tracepoint:syscalls:sys_enter_read (histogram.yaml:15): sys_enter_read */
 SEC("?tracepoint/syscalls/sys_enter_read")
-int sys_enter_read_enter_read(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_read(struct trace_event_raw_sys_enter *ctx)
 {
 	__u16 weight;
 	__u64 count_, pid_tgid2;

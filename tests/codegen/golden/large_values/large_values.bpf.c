@@ -285,7 +285,7 @@ static __always_inline __u32 read_user_string(char *to, __u32 size, const void *
 }
 
 /* sched_wakeup */
-static __noinline int sched_wakeup_2(struct pt_regs *ctx)
+static __noinline int do_sched_wakeup(struct pt_regs *ctx)
 {
 	__u64 pid_tgid, now;
 	__u32 key;
@@ -312,7 +312,7 @@ static __noinline int sched_wakeup_2(struct pt_regs *ctx)
 
 /* tracepoint:syscalls:sys_enter_execve (large_values.yaml:12): sys_enter_execve */
 SEC("?tracepoint/syscalls/sys_enter_execve")
-int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
 	__u64 pid_tgid, now;
 	__u32 key, zero;
@@ -365,11 +365,11 @@ int sched_wakeup(__u64 *ctx)
 
 /* uprobe:libc.so.6:malloc (large_values.yaml:15): sched_wakeup */
 SEC("?uprobe")
-int sched_wakeup_malloc(struct pt_regs *ctx)
+int on_malloc(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	sched_wakeup_2(ctx);
+	do_sched_wakeup(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;

@@ -291,7 +291,7 @@ static __s64 *at_one(const __u32 *key)
 
 /* tracepoint:syscalls:sys_enter_openat (maps.yaml:15): sys_enter_openat */
 SEC("?tracepoint/syscalls/sys_enter_openat")
-int sys_enter_openat_enter_openat(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
 	__u64 pid_tgid, key2, *value4;
 	struct seen_key key;

@@ -170,7 +170,7 @@ static __always_inline void submit(void *ring, void *record, __u64 size)
 
 /* tracepoint:syscalls:sys_enter_getpid (rings.yaml:11): sys_enter_getpid */
 SEC("?tracepoint/syscalls/sys_enter_getpid")
-int sys_enter_getpid_enter_getpid(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_getpid(struct trace_event_raw_sys_enter *ctx)
 {
 	__u64 pid_tgid, now, value;
 	__u32 key;
@@ -202,7 +202,7 @@ int sys_enter_getpid_enter_getpid(struct trace_event_raw_sys_enter *ctx)
 
 /* tracepoint:syscalls:sys_exit_getpid (rings.yaml:15): sys_exit_getpid */
 SEC("?tracepoint/syscalls/sys_exit_getpid")
-int sys_exit_getpid_exit_getpid(struct trace_event_raw_sys_exit *ctx)
+int sys_exit_getpid(struct trace_event_raw_sys_exit *ctx)
 {
 	__u16 weight;
 	__u64 now;

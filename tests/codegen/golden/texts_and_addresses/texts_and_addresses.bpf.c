@@ -394,7 +394,7 @@ static __always_inline __u32 read_argv(char *to, __u32 size, volatile __u32 *got
 
 /* tracepoint:syscalls:sys_enter_execve (texts_and_addresses.yaml:11): sys_enter_execve */
 SEC("?tracepoint/syscalls/sys_enter_execve")
-int sys_enter_execve_enter_execve(struct trace_event_raw_sys_enter *ctx)
+int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
 	char comm[16], text[10];
 	const char *filename;

@@ -263,7 +263,7 @@ static __always_inline void add_to_beats(__u64 amount, __u16 weight)
 }
 
 /* profile, wherever it is attached. */
-static __noinline int on_profile_2(void *ctx)
+static __noinline int do_profile(void *ctx)
 {
 	__u16 weight;
 	__u32 key;
@@ -279,7 +279,7 @@ static __noinline int on_profile_2(void *ctx)
 }
 
 /* malloc */
-static __noinline int on_malloc_2(struct pt_regs *ctx)
+static __noinline int do_malloc(struct pt_regs *ctx)
 {
 	__u16 weight;
 
@@ -293,7 +293,7 @@ static __noinline int on_malloc_2(struct pt_regs *ctx)
 }
 
 /* main_0x10 */
-static __noinline int main_0x10(struct pt_regs *ctx)
+static __noinline int do_main_0x10(struct pt_regs *ctx)
 {
 	__u16 weight;
 
@@ -307,7 +307,7 @@ static __noinline int main_0x10(struct pt_regs *ctx)
 }
 
 /* readline */
-static __noinline int on_readline_2(struct pt_regs *ctx)
+static __noinline int do_readline(struct pt_regs *ctx)
 {
 	__s64 retval;
 	__u16 weight;
@@ -341,14 +341,14 @@ static __noinline int on_readline_2(struct pt_regs *ctx)
 SEC("?perf_event")
 int on_profile(void *ctx)
 {
-	return on_profile_2(ctx);
+	return do_profile(ctx);
 }
 
 /* software:cpu-clock:1000000 (timers.yaml:18): profile */
 SEC("?perf_event")
-int profile_cpu_clock(void *ctx)
+int cpu_clock(void *ctx)
 {
-	return on_profile_2(ctx);
+	return do_profile(ctx);
 }
 
 /* interval:s:1 (timers.yaml:20): interval */
@@ -369,7 +369,7 @@ int on_malloc(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	on_malloc_2(ctx);
+	do_malloc(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;
@@ -377,11 +377,11 @@ int on_malloc(struct pt_regs *ctx)
 
 /* uprobe:/bin/x:main+0x10 (timers.yaml:22): main_0x10 */
 SEC("?uprobe")
-int main_0x10_main(struct pt_regs *ctx)
+int main_0x10(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	main_0x10(ctx);
+	do_main_0x10(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;
@@ -393,7 +393,7 @@ int on_readline(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	on_readline_2(ctx);
+	do_readline(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;

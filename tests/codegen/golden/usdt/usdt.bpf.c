@@ -237,7 +237,7 @@ static __always_inline void observe_sizes(__u64 amount, __u16 weight)
 }
 
 /* memory_sbrk_more */
-static __noinline int memory_sbrk_more_2(struct pt_regs *ctx)
+static __noinline int do_memory_sbrk_more(struct pt_regs *ctx)
 {
 	__u16 weight;
 
@@ -251,7 +251,7 @@ static __noinline int memory_sbrk_more_2(struct pt_regs *ctx)
 }
 
 /* throw */
-static __noinline int on_throw_2(struct pt_regs *ctx)
+static __noinline int do_throw(struct pt_regs *ctx)
 {
 	__u64 arg0, now, arg1, behind;
 	__u16 weight;
@@ -292,7 +292,7 @@ int memory_sbrk_more(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	memory_sbrk_more_2(ctx);
+	do_memory_sbrk_more(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;
@@ -304,7 +304,7 @@ int on_throw(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	on_throw_2(ctx);
+	do_throw(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;

@@ -282,7 +282,7 @@ static __always_inline void add_to_system_calls(const struct system_calls_key *k
 }
 
 /* mem */
-static __noinline int on_mem_2(struct pt_regs *ctx)
+static __noinline int do_mem(struct pt_regs *ctx)
 {
 	__u16 weight;
 	const char *name;
@@ -370,7 +370,7 @@ int on_mem(struct pt_regs *ctx)
 {
 	if (bpf_preempt_disable)
 		bpf_preempt_disable();
-	on_mem_2(ctx);
+	do_mem(ctx);
 	if (bpf_preempt_enable)
 		bpf_preempt_enable();
 	return 0;

@@ -27,6 +27,8 @@ FIXED = frozenset(
         "ip_of_v4",
         "log2_of",
         "same_text",
+        "put_text",
+        "is_text",
         "read_argv",
         "there",
         "other_number",

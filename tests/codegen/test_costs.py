@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from codegen.test_golden import left_behind
 from ebpfgen import budget, identity, kernel, linked, toolchain
 from ebpfgen.pipeline import Setting, read_and_check
 from house.markdown import ROOT
@@ -27,6 +28,7 @@ def costs(spec: Path, setting: Setting, folder: Path) -> str:
         compiling.begin(emitted.bpf_c)
         compiling.finish()
     compiled = (folder / f"{emitted.name}.bpf.o").read_bytes()
+    assert not left_behind(compiled)
     programs = linked.read(compiled, f"{emitted.name}.bpf.c")
     lines = [f"{emitted.name} {name} {p.instructions} {p.stack}" for name, p in programs.items()]
     lines += [f"{emitted.name} {m.name} {m.type} {m.bytes} {m.per_cpu}" for m in budget.maps_of(compiled)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fake_kernel
-from ebpfgen import data, identity
+from ebpfgen import data, elf, identity
 from ebpfgen.check import check
 from ebpfgen.emit import Emitted, Emitter
 from ebpfgen.freshness import manifest_text
@@ -45,6 +45,11 @@ def test_a_child_renders_the_same() -> None:
             assert (there.bpf_c, there.header) == (here.bpf_c, here.header), case
 
 
+def left_behind(compiled: bytes) -> list[str]:
+    """Sections of what clang keeps of texts and numbers that are in the instructions: libbpf makes a map of each."""
+    return [section.name for section in elf.Object(compiled).sections if section.name.startswith(".rodata.")]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_clang_has_nothing_to_say(case: str, tmp_path: Path) -> None:
     """What the build lets pass (functions that one of several programs needs) is no matter here either."""
@@ -61,6 +66,7 @@ def test_clang_has_nothing_to_say(case: str, tmp_path: Path) -> None:
     done = subprocess.run([*command, *quiet, "-c", f"{case}.bpf.c", "-o", "x.o"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
     assert not done.stderr
+    assert not left_behind((tmp_path / "x.o").read_bytes())
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:

@@ -6,7 +6,8 @@ import ctypes
 
 import pytest
 
-from codegen.running import Lab, prctl
+from codegen.running import Lab, each, prctl
+from codegen.test_golden import left_behind
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel]
 
@@ -107,3 +108,34 @@ def test_text(lab: Lab, known_name: None) -> None:
     assert traced.counted("faulted", "read.faulted") == 1
     assert [row["where"] for row in traced.events("mine")] == [1]
     assert traced.events("choice") == [{"first": "known to be", "second": "known to be", "same": True, "length": 11, "marks": 0}]
+
+
+def test_texts_of_any_length_in_the_spec(lab: Lab) -> None:
+    """They are written and compared in pieces; nothing of them is left beside the instructions."""
+    lengths = [*range(1, 18), 23, 24, 25, 31, 32, 33, 63, 64, 100, 200, 255]
+    whole = "".join(chr(ord("a") + i % 23) for i in range(255))
+    told = [f"{{if: 'str(uptr(args.arg2)) == \"{whole[:n]}\"', emit: e, with: {{text: '\"{whole[:n]}\"'}}}}" for n in lengths]
+    probes = [f"  - {{on: tracepoint:syscalls:sys_enter_prctl, where: args.option == 0x7f00, do: [{do}]}}\n" for do in told]
+    spec = "events: {e: {fields: {before: u8, text: string(256), after: u8}}}\nprobes:\n" + "".join(probes)
+    artefact = lab.build(spec.replace("do: [", "let: {before: 1, after: 2}, do: ["))
+    given = [text for n in lengths for text in (whole[:n], whole[: n - 1] + "z", "z" + whole[1:n], whole[:n] + "z")]
+    buffers = [ctypes.create_string_buffer(text.encode()) for text in given]
+    traced = lab.run_built(artefact, lambda: each(map(ctypes.addressof, buffers)))
+    seen = [(row["before"], row["text"], row["after"]) for row in traced.events("e")]
+    assert seen == [(1, whole[:n], 2) for n in lengths]
+    assert not left_behind((artefact / "t.bpf.o").read_bytes())
+
+
+@pytest.mark.parametrize("length", [3, 16, 40, 200])
+def test_parameters_are_compared_with_texts_of_any_length(lab: Lab, length: int) -> None:
+    text = "abcdefgh" * 25
+    spec = (
+        "params: {w: {type: string(256), help: x}}\nevents: {e: {fields: {same: bool, starts: bool}}}\nprobes:\n"
+        f"  - {{on: tracepoint:syscalls:sys_enter_prctl, where: args.option == 0x7f00, emit: e, "
+        f"with: {{same: '$w == \"{text[:length]}\"', starts: 'startswith($w, \"{text[:length]}\")'}}}}\n"
+    )
+    artefact = lab.build(spec)
+    assert not left_behind((artefact / "t.bpf.o").read_bytes())
+    for given, expected in ((text[:length], (1, 1)), (f"{text[:length]}z", (0, 1)), (text[: length - 1], (0, 0)), ("", (0, 0))):
+        (row,) = lab.run_built(artefact, lambda: prctl(1), {"w": given}).events("e")
+        assert (row["same"], row["starts"]) == expected

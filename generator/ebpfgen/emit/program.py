@@ -60,6 +60,8 @@ def program_data(
             "clearing": "clear" in helpers,
             "ip_of_v4": "ip_of_v4" in helpers,
             "same_text": "same_text" in helpers,
+            "put_text": "put_text" in helpers,
+            "is_text": "is_text" in helpers,
             "read": bool(strings or tails or buffers or "read_argv" in helpers),
             "strings": strings,
             "tails": tails,

@@ -41,7 +41,8 @@ class Stores(Texts):
             case ir.Text(value=text):
 
                 def store(to: str, kind: FieldType) -> None:
-                    self.emit(f"__builtin_memcpy({to}, {c_string(text)}, {len(text) + 1});")
+                    self.whole.helpers.add("put_text")
+                    self.emit(f"put_text({to}, {c_string(text)}, {len(text) + 1});")
                     self._measured(len(text) + 1)
 
                 return store

@@ -79,16 +79,18 @@ class Texts(Entries):
             self.stack += room + 7 & ~7
             self.emit(f"char {where}[{room}] = {{}};")
             self.emit(f"{self.prepare_length(v.left)(where, room)};")
-        return f"!__builtin_memcmp({where}, {c_string(v.right)}, {len(wanted)})"
+        self.whole.helpers.add("is_text")
+        return f"is_text({where}, {c_string(v.right)}, {len(wanted)})"
 
     def _param_is(self, name: str, wanted: bytes) -> str:
         """A parameter's text is compared byte by byte: as plain memory, clang would take it for the empty text of the source."""
         if wanted == b"\0":
             return f"!config.{cnames.parameter(name)}[0]"
-        self.whole.helpers.add("same_text")
+        self.whole.helpers |= {"same_text", "put_text"}
         literal = self.fresh("literal")
         text = c_string(wanted.removesuffix(b"\0"))
-        self.emit(f"char {literal}[{len(wanted)}] = {text};")
+        self.emit(f"char {literal}[{len(wanted)}];")
+        self.emit(f"put_text({literal}, {text}, {len(wanted)});")
         return f"same_text({literal}, config.{cnames.parameter(name)}, {len(wanted)})"
 
     def string_is_param(self, v: ir.StringIsParam) -> str:

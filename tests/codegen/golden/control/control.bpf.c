@@ -180,6 +180,35 @@ static __always_inline bool there(const void *entry)
 	return found;
 }
 
+/*
+ * Text of the spec is taken in pieces of which clang makes numbers: copied or compared as a whole it would leave the
+ * text behind, in a map of its own that no program asks.
+ */
+#define SAME(number) ({ \
+	number __a, __b; \
+\
+	__builtin_memcpy(&__a, a + at, sizeof(__a)); \
+	__builtin_memcpy(&__b, text + at, sizeof(__b)); \
+	at += sizeof(__a); \
+	__a == __b; \
+})
+
+static __always_inline bool is_text(const char *a, const char *text, __u32 size)
+{
+	__u32 at = 0;
+
+#pragma unroll
+	while (at + 8 <= size) {
+		if (!SAME(__u64))
+			return false;
+	}
+	if (size & 4 && !SAME(__u32))
+		return false;
+	if (size & 2 && !SAME(__u16))
+		return false;
+	return !(size & 1) || SAME(__u8);
+}
+
 /* tracepoint:syscalls:sys_enter_read (control.yaml:13): sys_enter_read */
 SEC("?tracepoint/syscalls/sys_enter_read")
 int sys_enter_read(struct trace_event_raw_sys_enter *ctx)
@@ -232,7 +261,7 @@ int sys_enter_read(struct trace_event_raw_sys_enter *ctx)
 		}
 		__builtin_memset(comm, 0, sizeof(comm));
 		bpf_get_current_comm(comm, sizeof(comm));
-		if (!__builtin_memcmp(comm, "sh", 3))
+		if (is_text(comm, "sh", 3))
 			return 0;
 	} else {
 		__u64 n_2 = n + 1;
@@ -273,7 +302,7 @@ int sys_enter_read(struct trace_event_raw_sys_enter *ctx)
 	bpf_map_delete_elem(&a, &key);
 	__builtin_memset(comm2, 0, sizeof(comm2));
 	bpf_get_current_comm(comm2, sizeof(comm2));
-	if (!__builtin_memcmp(comm2, "sh", 3)) {
+	if (is_text(comm2, "sh", 3)) {
 		__u64 *a_entry2 = bpf_map_lookup_elem(&a, &key);
 		__s64 signed_value = (__s64)(a_entry2 ? *a_entry2 : 1);
 		struct seen_event *e3;

@@ -206,6 +206,35 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, waiting - config.ring_mark < 4 * size ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
+/*
+ * Text of the spec is taken in pieces of which clang makes numbers: copied or compared as a whole it would leave the
+ * text behind, in a map of its own that no program asks.
+ */
+#define SAME(number) ({ \
+	number __a, __b; \
+\
+	__builtin_memcpy(&__a, a + at, sizeof(__a)); \
+	__builtin_memcpy(&__b, text + at, sizeof(__b)); \
+	at += sizeof(__a); \
+	__a == __b; \
+})
+
+static __always_inline bool is_text(const char *a, const char *text, __u32 size)
+{
+	__u32 at = 0;
+
+#pragma unroll
+	while (at + 8 <= size) {
+		if (!SAME(__u64))
+			return false;
+	}
+	if (size & 4 && !SAME(__u32))
+		return false;
+	if (size & 2 && !SAME(__u16))
+		return false;
+	return !(size & 1) || SAME(__u8);
+}
+
 enum { CUT = 1, UNREADABLE = 2 };
 
 /* Reads a C string; returns and counts whether it was cut or could not be read. */
@@ -369,7 +398,7 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 		char comm[16] = {};
 
 		bpf_get_current_comm(comm, sizeof(comm));
-		if (__builtin_memcmp(comm, "bash", 5)) {
+		if (!is_text(comm, "bash", 5)) {
 			__u64 now2 = bpf_ktime_get_ns();
 			struct seen_value *seen_entry3 = bpf_map_lookup_elem(&seen, &key);
 			__u64 *total_entry;

@@ -213,6 +213,35 @@ static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u
 	__number; \
 })
 
+/*
+ * Text of the spec is taken in pieces of which clang makes numbers: copied or compared as a whole it would leave the
+ * text behind, in a map of its own that no program asks.
+ */
+#define SAME(number) ({ \
+	number __a, __b; \
+\
+	__builtin_memcpy(&__a, a + at, sizeof(__a)); \
+	__builtin_memcpy(&__b, text + at, sizeof(__b)); \
+	at += sizeof(__a); \
+	__a == __b; \
+})
+
+static __always_inline bool is_text(const char *a, const char *text, __u32 size)
+{
+	__u32 at = 0;
+
+#pragma unroll
+	while (at + 8 <= size) {
+		if (!SAME(__u64))
+			return false;
+	}
+	if (size & 4 && !SAME(__u32))
+		return false;
+	if (size & 2 && !SAME(__u16))
+		return false;
+	return !(size & 1) || SAME(__u8);
+}
+
 /* The entry of blocks under key; made with zeroes when there is none. NULL when there is no room. */
 static __u64 *at_blocks(const __u32 *key)
 {
@@ -257,7 +286,7 @@ int sched_wakeup(struct args_of_tracepoint_sched_wakeup *ctx)
 	struct woken_event *e;
 
 	bpf_probe_read_kernel(comm, sizeof(comm), p->comm);
-	if (__builtin_memcmp(comm, "bash", 5) && __builtin_memcmp(comm, "ba", 2))
+	if (!is_text(comm, "bash", 5) && !is_text(comm, "ba", 2))
 		return 0;
 	weight = sample();
 	now = bpf_ktime_get_ns();

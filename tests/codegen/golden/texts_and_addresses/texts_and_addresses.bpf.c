@@ -273,6 +273,58 @@ static __noinline __u64 other_number(const void *at, __u32 size, __u32 left, __u
 		(typeof(__from->member))BPF_CORE_READ_BITFIELD(__from, member); \
 })
 
+/*
+ * Text of the spec is taken in pieces of which clang makes numbers: copied or compared as a whole it would leave the
+ * text behind, in a map of its own that no program asks.
+ */
+static __always_inline void put_text(char *to, const char *text, __u32 size)
+{
+	__u32 at = size & ~7;
+
+	if (size >= 8)
+		__builtin_memcpy(to, text, 8);
+#pragma unroll
+	for (__u32 i = 8; i + 8 <= size; i += 8) { /* in halves: of a row of wholes clang would make one again */
+		__builtin_memcpy(to + i, text + i, 4);
+		__builtin_memcpy(to + i + 4, text + i + 4, 4);
+	}
+	if (size & 4) {
+		__builtin_memcpy(to + at, text + at, 4);
+		at += 4;
+	}
+	if (size & 2) {
+		__builtin_memcpy(to + at, text + at, 2);
+		at += 2;
+	}
+	if (size & 1)
+		to[at] = text[at];
+}
+
+#define SAME(number) ({ \
+	number __a, __b; \
+\
+	__builtin_memcpy(&__a, a + at, sizeof(__a)); \
+	__builtin_memcpy(&__b, text + at, sizeof(__b)); \
+	at += sizeof(__a); \
+	__a == __b; \
+})
+
+static __always_inline bool is_text(const char *a, const char *text, __u32 size)
+{
+	__u32 at = 0;
+
+#pragma unroll
+	while (at + 8 <= size) {
+		if (!SAME(__u64))
+			return false;
+	}
+	if (size & 4 && !SAME(__u32))
+		return false;
+	if (size & 2 && !SAME(__u16))
+		return false;
+	return !(size & 1) || SAME(__u8);
+}
+
 /* An IPv4 address, in network order, as IPv6 has it: ::ffff:a.b.c.d. */
 static __always_inline void ip_of_v4(__u8 *to, __u32 address)
 {
@@ -406,12 +458,12 @@ int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 		return 0;
 	__builtin_memset(comm, 0, sizeof(comm));
 	bpf_get_current_comm(comm, sizeof(comm));
-	if (!__builtin_memcmp(comm, "systemd", 8))
+	if (is_text(comm, "systemd", 8))
 		return 0;
 	__builtin_memset(text, 0, sizeof(text));
 	filename = (void *)ctx->args[0];
 	bpf_probe_read_user_str(text, 10, filename);
-	if (!__builtin_memcmp(text, "/usr/lib/", 9))
+	if (is_text(text, "/usr/lib/", 9))
 		return 0;
 	weight = sample();
 	count(PRODUCED_EXECUTED);
@@ -461,7 +513,7 @@ int inet_sock_set_state(struct trace_event_raw_inet_sock_set_state *ctx)
 		e->__id = 1;
 		e->__weight = weight;
 		e->__marks = 0;
-		__builtin_memcpy(e->name, "state", 6);
+		put_text(e->name, "state", 6);
 		ip_of_v4(e->local, v4);
 		ip_of_v4(e->remote, READ_NUMBER(sk, __sk_common.skc_daddr));
 		bpf_probe_read_kernel(e->remote_six, 16, &sk->__sk_common.skc_v6_daddr);
@@ -488,7 +540,7 @@ int net_dev_queue(struct args_of_tracepoint_net_dev_queue *ctx)
 	skb = (struct sk_buff *)ctx->skb;
 	__builtin_memset(text, 0, sizeof(text));
 	bpf_probe_read_kernel_str(text, 6, skb->dev->name);
-	both = __builtin_memcmp(text, "eth0", 5);
+	both = !is_text(text, "eth0", 5);
 	if (both) {
 		char text2[16];
 		long length = bpf_probe_read_kernel_str(text2, 16, skb->dev->name);

@@ -192,6 +192,58 @@ static __always_inline __u16 sample(void)
 	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
 }
 
+/*
+ * Text of the spec is taken in pieces of which clang makes numbers: copied or compared as a whole it would leave the
+ * text behind, in a map of its own that no program asks.
+ */
+static __always_inline void put_text(char *to, const char *text, __u32 size)
+{
+	__u32 at = size & ~7;
+
+	if (size >= 8)
+		__builtin_memcpy(to, text, 8);
+#pragma unroll
+	for (__u32 i = 8; i + 8 <= size; i += 8) { /* in halves: of a row of wholes clang would make one again */
+		__builtin_memcpy(to + i, text + i, 4);
+		__builtin_memcpy(to + i + 4, text + i + 4, 4);
+	}
+	if (size & 4) {
+		__builtin_memcpy(to + at, text + at, 4);
+		at += 4;
+	}
+	if (size & 2) {
+		__builtin_memcpy(to + at, text + at, 2);
+		at += 2;
+	}
+	if (size & 1)
+		to[at] = text[at];
+}
+
+#define SAME(number) ({ \
+	number __a, __b; \
+\
+	__builtin_memcpy(&__a, a + at, sizeof(__a)); \
+	__builtin_memcpy(&__b, text + at, sizeof(__b)); \
+	at += sizeof(__a); \
+	__a == __b; \
+})
+
+static __always_inline bool is_text(const char *a, const char *text, __u32 size)
+{
+	__u32 at = 0;
+
+#pragma unroll
+	while (at + 8 <= size) {
+		if (!SAME(__u64))
+			return false;
+	}
+	if (size & 4 && !SAME(__u32))
+		return false;
+	if (size & 2 && !SAME(__u16))
+		return false;
+	return !(size & 1) || SAME(__u8);
+}
+
 enum { CUT = 1, UNREADABLE = 2 };
 
 /* Reads a C string; returns and counts whether it was cut or could not be read. */
@@ -319,12 +371,12 @@ int on_vfs(struct pt_regs *ctx)
 	if (!name)
 		return 0;
 	bpf_probe_read_kernel_str(text, 6, name);
-	both = __builtin_memcmp(text, "vfs_w", 5);
+	both = !is_text(text, "vfs_w", 5);
 	if (both) {
 		char text2[10] = {};
 
 		bpf_probe_read_kernel_str(text2, 10, name);
-		both = __builtin_memcmp(text2, "vfs_read", 9);
+		both = !is_text(text2, "vfs_read", 9);
 	}
 	if (both)
 		return 0;
@@ -418,7 +470,7 @@ int made_static(struct pt_regs *ctx)
 	if (!weight)
 		return 0;
 	__builtin_memset(&key, 0, sizeof(key));
-	__builtin_memcpy(key.func, "made_static", 12);
+	put_text(key.func, "made_static", 12);
 	add_to_calls(&key, 1, weight);
 	return 0;
 }

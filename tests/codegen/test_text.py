@@ -65,7 +65,7 @@ probes:
           length: strlen(str(uptr(args.arg4)))
           nothing: strlen(str(uptr(args.arg3)))
           member: strlen(t.comm)
-          constant: startswith(probe, "enter")
+          constant: startswith(probe, "sys_enter")
       - {if: args.arg5 == 1, then: [{if: comm == "known to be", emit: mine, with: {where: 1}}]}
       - {if: args.arg5 == 1, then: [{if: comm != "known to be", emit: mine, with: {where: 2}}]}
       - emit: choice

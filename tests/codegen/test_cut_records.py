@@ -230,3 +230,15 @@ def test_nothing_of_the_stack_goes_out(lab: Lab) -> None:
         assert batch is not None
         assert bytes(batch.data[16:]) == b"abc".ljust(40, b"\0") + b"\1" + b"end\0" + bytes(3)
         batch.release()
+
+
+@pytest.mark.parametrize(("fields", "last"), [("n: u32, text: string(64)", True), ("text: string(64), n: u32", False)])
+def test_cut_texts_of_records_that_found_no_room(lab: Lab, fields: str, last: bool) -> None:
+    """A record that ends with a text is made before the ring is asked for room; in all others each that is counted comes, marked."""
+    spec = f"ring: 4KiB\nevents:\n  e: {{fields: {{{fields}}}}}\nprobes:\n"
+    spec += f"  - {{{', '.join(f'{k}: {v}' for k, v in TRACEPOINT.items())}, emit: e, with: {{n: (u32)1, text: '{TEXT}'}}}}\n"
+    buffer = ctypes.create_string_buffer(b"x" * 100)
+    seen = run(lab.build(spec), lambda: each([ctypes.addressof(buffer)] * 300))
+    assert 0 < len(seen.rows) < 300 == seen.counts["produced", "e"]
+    assert all(row["truncated"] == ["text"] for row in seen.rows)
+    assert seen.counts["truncated", "e.text"] == (300 if last else len(seen.rows))

@@ -15,6 +15,9 @@ from .lean import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .tracer import Tracer
 
+_PAUSED = object()
+"""In place of a batch: whoever asked for one was cancelled."""
+
 
 class Batches:
     """One iterator for both. An exception in the loop, or leaving it, leaves the tracer as it is."""
@@ -27,6 +30,7 @@ class Batches:
         self._visits = tracer.iterate()  # of the kernel's objects, where the spec has iterators
         self._lent: Batch | None = None
         self._waiting: Any = None  # a future of asyncio whose batch nobody took yet
+        self._paused = False  # nobody waits for that any more
 
     def stop(self) -> None:
         """Ends the loop, once what was observed until now has been given; from any thread."""
@@ -39,7 +43,7 @@ class Batches:
     def __next__(self) -> Batch:
         self._release()
         batch = self._next()
-        if batch is None:
+        if not isinstance(batch, Batch):
             raise StopIteration
         self._lent = batch
         return batch
@@ -51,15 +55,19 @@ class Batches:
         import asyncio
 
         self._release()
-        if self._waiting is None:
-            self._waiting = asyncio.get_running_loop().run_in_executor(None, self._next)
-        try:
-            batch: Batch | None = await asyncio.shield(self._waiting)
-        except asyncio.CancelledError:  # the thread must not wait on, and what it finds is for the next who asks
-            self._tracer.wake()
-            raise
-        self._waiting = None
-        if batch is None:
+        batch: Batch | object | None = _PAUSED
+        while batch is _PAUSED:
+            if self._waiting is None:
+                self._paused = False
+                self._waiting = asyncio.get_running_loop().run_in_executor(None, self._next)
+            try:
+                batch = await asyncio.shield(self._waiting)
+            except asyncio.CancelledError:  # the thread must not wait on, and what it finds is for the next who asks
+                self._paused = True
+                self._tracer.wake()
+                raise
+            self._waiting = None
+        if not isinstance(batch, Batch):
             raise StopAsyncIteration
         self._lent = batch
         return batch
@@ -69,7 +77,7 @@ class Batches:
         if lent is not None:
             lent.release()
 
-    def _next(self) -> Batch | None:
+    def _next(self) -> Batch | object | None:
         tracer = self._tracer
         if tracer.observing and (visited := next(self._visits, None)) is not None:
             return visited
@@ -80,6 +88,8 @@ class Batches:
             batch = tracer.take(left)
             if batch is not None:
                 return batch
+            if self._paused:
+                return _PAUSED
         if tracer.observing:
             tracer.detach()
         return tracer.take()

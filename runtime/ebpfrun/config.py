@@ -1,23 +1,51 @@
-"""The config block of the kernel program: filters and parameters as bytes.
+"""The config block of the kernel program: filters and parameters as bytes. What a run may be asked for.
 
 Receives a manifest and values by name, returns the block that is set between open and load. Never parses text
-(:mod:`ebpfrun.options` does) and leaves no value out: what the manifest has no room for is an error.
+(:mod:`ebpfrun.options` does) and leaves no value out: what the manifest has no room for, or what is of another type, is an error.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from . import values as words
 from .errors import ArtefactError, MachineError, UsageError
-from .manifest import REBUILD, Manifest, Slot
+from .manifest import REBUILD, Manifest, Param, Slot
 
 FILTERS = ("pid", "tid", "uid", "comm", "cgroup")  # in the order of their bits in filter.on
 Value = bool | int | str
 
 _ROOT_CGROUP = 1  # the inode of the root of cgroup v2, on every kernel: kernfs numbers from it
 _COMM = 15
+_RING = (1 << 12, 1 << 30)
+_RECORD_HEAD = 8  # BPF_RINGBUF_HDR_SZ of include/uapi/linux/bpf.h
+LONGEST_LATENCY = 1  # second
+LONGEST_WINDOW = 10  # seconds
+
+
+def is_ring(size: int) -> bool:
+    """Whether the kernel makes a ring buffer of that size, and ebpfrun asks for one."""
+    return _RING[0] <= size <= _RING[1] and not size & (size - 1)
+
+
+RING = "a power of two from 4KiB to 1GiB"
+
+
+def insist_on_times(latency: float | None, order: float | None) -> None:
+    """Of Python programs: seconds, as :class:`~ebpfrun.tracer.Tracer` takes them."""
+    for name, value, most in (("latency", latency, LONGEST_LATENCY), ("order", order, LONGEST_WINDOW)):
+        if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= most):
+            raise UsageError(f"{name}: expected seconds, at most {most}, not {value!r}")
+
+
+def insist_on_ring(manifest: Manifest, size: int) -> None:
+    """That each event finds room in it."""
+    if not isinstance(size, int) or not is_ring(size):
+        raise UsageError(f"ring: expected bytes, {RING}, not {size!r}")
+    if large := [e for e in manifest.events if e.size + _RECORD_HEAD > size]:
+        raise UsageError(f"argument --ring: {size} bytes are too few for one event {large[0].name}")
 
 
 def pack(
@@ -26,10 +54,10 @@ def pack(
     """The block; empty when the program has none. ``filters`` maps names of ``FILTERS`` to numbers, a name, a folder; ``ring`` is
     the ring buffer's size where not the spec's: a quarter of it filled wakes the reader; ``sampling`` says that the program asks
     how many events one stands for."""
-    unknown = params.keys() - {p.name for p in manifest.params}
-    if unknown:
-        raise UsageError(f"{manifest.name} has no parameter {', '.join(sorted(unknown))}")
-    values: dict[str, Value] = {f"param.{p.name}": params.get(p.name, p.default) for p in manifest.params}
+    known = [p.name for p in manifest.params]
+    if unknown := sorted(params.keys() - set(known)):
+        raise UsageError(f"{manifest.name} has no parameter {unknown[0]}{_near(unknown[0], known)}")
+    values = {f"param.{p.name}": _param(p, params[p.name]) if p.name in params else p.default for p in manifest.params}
     values.update(_filter_values(manifest, filters))
     values["ring.mark"] = (ring or manifest.ring) // 4
     values["sampling"] = sampling
@@ -41,10 +69,42 @@ def pack(
     return bytes(block)
 
 
+def _param(param: Param, value: Value) -> Value:
+    """``value``, if it is one of that type."""
+    if isinstance(param.default, bool):
+        if value not in (False, True):
+            raise UsageError(f"parameter {param.name}: expected True or False, not {value!r}")
+        return bool(value)
+    if param.type.startswith("string"):
+        if not isinstance(value, str):
+            raise UsageError(f"parameter {param.name}: expected text, not {value!r}")
+        return value
+    return _number(f"parameter {param.name}", value, param.type, param.min, param.max)
+
+
+def _number(what: str, value: Value, type: str, least: int | None = None, most: int | None = None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{what}: expected a whole number, not {value!r}")
+    low, high = words.limits(type)
+    low, high = (low if least is None else least), (high if most is None else most)
+    if not low <= value <= high:
+        raise UsageError(f"{what}: {value} is not between {low} and {high}")
+    return value
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, 3, 0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
 def _filter_values(manifest: Manifest, filters: Mapping[str, Value]) -> dict[str, Value]:
     values: dict[str, Value] = {}
     on = 0
     for name, value in filters.items():
+        if name not in FILTERS:
+            raise UsageError(f"there is no filter {name}{_near(name, FILTERS) or '; there are ' + ' '.join(FILTERS)}")
         if name not in manifest.filters:
             have = ", ".join(f"--{f}" for f in manifest.filters) or "none"
             raise UsageError(f"{manifest.name} can't be filtered by {name}: its probes have no task to ask (its filters: {have})")
@@ -56,7 +116,7 @@ def _filter_values(manifest: Manifest, filters: Mapping[str, Value]) -> dict[str
         elif name == "comm" and len(os.fsencode(str(value))) > _COMM:
             raise UsageError(f"--comm {value}: the kernel keeps {_COMM} bytes of a task's name; give its first {_COMM}")
         else:
-            values[f"filter.{name}"] = value
+            values[f"filter.{name}"] = str(value) if name == "comm" else _number(f"filter {name}", value, "u32")
     return values | {"filter.on": on}
 
 

@@ -10,6 +10,7 @@ import errno
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import RLock
 
 from .errors import ArtefactError, ClosedError, DriverError, MachineError
 from .lean import Any
@@ -277,6 +278,7 @@ class Object:
         self._open_handle: Any = handle
         self._program = program  # libbpf may look at it as long as it is open
         self._sizes: dict[str, MapSizes] = {}
+        self._draining = RLock()  # of one thread, whose signals' handlers may close it
 
     @property
     def _handle(self) -> Any:
@@ -284,12 +286,17 @@ class Object:
             raise ClosedError("this tracer is closed")
         return self._open_handle
 
-    def close(self) -> None:
-        """Detaches, frees everything; nothing happens the second time."""
+    def close(self, wake: Callable[[], None] | None = None) -> None:
+        """Detaches, frees everything; nothing happens the second time. ``wake`` ends a :meth:`drain` of another thread."""
         handle, self._open_handle = self._open_handle, None
-        if handle is not None:
-            self._driver.lib.er_close(handle)
-            self._program = None
+        if handle is None:
+            return
+        if not self._draining.acquire(blocking=wake is None) and wake:
+            wake()
+            self._draining.acquire()
+        self._driver.lib.er_close(handle)
+        self._program = None
+        self._draining.release()
 
     def __enter__(self) -> Object:
         return self
@@ -382,7 +389,8 @@ class Object:
     def drain(self, buffer: Any, timeout_ms: int) -> int:
         """Bytes copied from the rings into ``buffer``; 0 when there was nothing until the time-out (-1: none), the bell, or a
         signal."""
-        length: int = self._driver.lib.er_drain(self._handle, timeout_ms, self._driver.ffi.from_buffer(buffer), len(buffer))
+        with self._draining:
+            length: int = self._driver.lib.er_drain(self._handle, timeout_ms, self._driver.ffi.from_buffer(buffer), len(buffer))
         return 0 if length == -errno.EINTR else self._driver.check(length, "reading the ring buffer")
 
     def filled(self) -> int:

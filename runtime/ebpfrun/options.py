@@ -11,14 +11,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from . import __version__, report, values
+from . import __version__, config, report, values
 from .config import FILTERS, Value
 from .errors import ArtefactError, UsageError
 from .lean import Any, NamedTuple, NoReturn
 from .manifest import Manifest, Param
 
-_RING = (1 << 12, 1 << 30)
-_RECORD_HEAD = 8  # BPF_RINGBUF_HDR_SZ of include/uapi/linux/bpf.h
 _USAGE = "ebpfrun SPEC_OR_ARTEFACT [options]"
 _COMMANDS = """
 commands:
@@ -105,21 +103,21 @@ def _typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def _ring(text: str) -> int:
     value = values.size(text)
-    if not _RING[0] <= value <= _RING[1] or value & (value - 1):
-        raise ValueError(f"expected a power of two from 4KiB to 1GiB, not {text!r}")
+    if not config.is_ring(value):
+        raise ValueError(f"expected {config.RING}, not {text!r}")
     return value
 
 
 def _latency(text: str) -> float:
     value = 0.0 if text == "0" else values.seconds(text)
-    if value > 1:
+    if value > config.LONGEST_LATENCY:
         raise ValueError(f"expected at most 1s, not {text!r}")
     return value
 
 
 def _window(text: str) -> float:
     value = values.seconds(text)
-    if value > 10:
+    if value > config.LONGEST_WINDOW:
         raise ValueError(f"expected at most 10s, not {text!r}")
     return value
 
@@ -236,8 +234,8 @@ def parse(target: Target, manifest: Manifest) -> Options:
     args, unknown = parser.parse_known_args(target.rest)
     if unknown:
         parser.error(_unknown(unknown[0], [o for a in parser._actions for o in a.option_strings], manifest))
-    if args.ring is not None and (large := [e for e in manifest.events if e.size + _RECORD_HEAD > args.ring]):
-        parser.error(f"argument --ring: {args.ring} bytes are too few for one event {large[0].name}")
+    if args.ring is not None:
+        config.insist_on_ring(manifest, args.ring)
     given = {p.name: getattr(args, f"param.{p.name}") for p in manifest.params}
     return Options(
         duration=args.duration,

@@ -59,7 +59,7 @@ class Tracer:
     no more is attached. ``latency``: seconds that an event may wait for others before it is drained, where not the spec's;
     ``order``: seconds that an event may come later than younger ones, which then wait for it (:mod:`ebpfrun.order`). ``driver``
     and ``records`` are the artefact's, where they are loaded already; ``bell`` is what ends a wait; ``verifier_log`` a file for
-    all that the kernel says of programs that it refuses."""
+    all that the kernel says of programs that it refuses. Raises UsageError for values that the tracer has not, or can't take."""
 
     def __init__(
         self,
@@ -80,6 +80,9 @@ class Tracer:
         self.manifest = manifest.read(artefact) if isinstance(artefact, str) else artefact
         self.attached: tuple[Program, ...] = ()
         self._params = {p.name: (params or {}).get(p.name, p.default) for p in self.manifest.params}
+        config.insist_on_times(latency, order)
+        if ring is not None:
+            config.insist_on_ring(self.manifest, ring)
         self._block = config.pack(self.manifest, params or {}, filters or {}, ring, sampling)
         self._ring = ring
         self._notice = notice
@@ -164,7 +167,8 @@ class Tracer:
             self._notice(str(refused[1]), False)
 
     def close(self) -> None:
-        """Detaches and frees everything; nothing happens the second time."""
+        """Detaches and frees everything; nothing happens the second time. A thread that waits in :meth:`take` gets a
+        ClosedError, or what came just before."""
         self._close()
         if self._own_bell:
             self._bell.close()
@@ -173,7 +177,7 @@ class Tracer:
         held, self._object = self._object, None
         self.attached = ()
         if held is not None:
-            held.close()
+            held.close(self._bell.ring)
 
     def detach(self) -> None:
         """Ends the observation; what was observed can still be drained and read."""

@@ -18,6 +18,7 @@ from ebpfrun import tracer as tracing
 from ebpfrun.decode import clock_offset
 from ebpfrun.errors import ClosedError
 from ebpfrun.tracer import Tracer
+from robustness.commands import wait_until
 
 from .conftest import ROOT, one
 from .test_tracer import Child
@@ -127,6 +128,49 @@ def test_a_cancelled_wait_loses_nothing(tracer: Tracer, child: Child) -> None:
         return found
 
     assert asyncio.run(main()) == 5
+
+
+def test_a_cancelled_loop_leaves_nobody_waiting(tracer: Tracer, child: Child) -> None:
+    """Else asyncio would wait for its thread at the end, for ever: here the tracer is open until then."""
+
+    async def main() -> None:
+        async def read() -> None:
+            async for _ in tracer.batches():
+                begun.set()
+
+        begun = asyncio.Event()
+        reading = asyncio.create_task(read())
+        child.call(1)
+        await begun.wait()
+        await asyncio.sleep(0)  # it asks for the next one
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(main())
+    assert tracer.observing
+
+
+@pytest.mark.parametrize("order", [None, 0.001])
+def test_closed_by_another_thread_than_waits(artefact: Make, order: float | None) -> None:
+    tracer = Tracer(str(artefact(one("on_getppid"))), filters={"pid": 1}, order=order)
+    tracer.open()
+    told: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            while True:
+                tracer.take(None)
+        except ClosedError as e:
+            told.append(e)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    asleep = Path(f"/proc/self/task/{waiting.native_id}/wchan")
+    wait_until(lambda: "poll" in asleep.read_text(), "the thread waits for records")
+    tracer.close()
+    waiting.join(60)
+    assert len(told) == 1
 
 
 def test_a_record_that_comes_with_a_wake_is_not_waited_for(tracer: Tracer, child: Child) -> None:

@@ -14,6 +14,7 @@ from ebpfrun import config, door, symbols, values
 from ebpfrun.errors import MachineError, UsageError
 from ebpfrun.manifest import read
 from ebpfrun.options import parse, target
+from ebpfrun.tracer import Tracer
 
 from .conftest import one
 
@@ -82,6 +83,46 @@ def test_the_config_block_byte_by_byte(artefact: Callable[..., Path]) -> None:
     assert block[12:16] == b"\x07\0\0\0"
     assert block[48:53] == b"\x07\0\0\0\x01"  # the default of first
     assert block[53:] == b"abc".ljust(11, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("params", "filters", "says"),
+    [
+        ({"frist": 1}, {}, "getppid has no parameter frist; did you mean first?"),
+        ({"first": "9"}, {}, "parameter first: expected a whole number, not '9'"),
+        ({"first": True}, {}, "parameter first: expected a whole number, not True"),
+        ({"first": -1}, {}, "parameter first: -1 is not between 1 and 1000"),
+        ({"silent": "no"}, {}, "parameter silent: expected True or False, not 'no'"),
+        ({"word": 5}, {}, "parameter word: expected text, not 5"),
+        ({}, {"pidd": 1}, "there is no filter pidd; did you mean pid?"),
+        ({}, {"user": 1}, "there is no filter user; there are pid tid uid comm cgroup"),
+        ({}, {"pid": "1"}, "filter pid: expected a whole number, not '1'"),
+        ({}, {"pid": -1}, "filter pid: -1 is not between 0 and 4294967295"),
+    ],
+)
+def test_values_of_another_type_are_refused(
+    artefact: Callable[..., Path], params: dict[str, Any], filters: dict[str, Any], says: str
+) -> None:
+    """A command line's are what they should be; those of a Python program are looked at too."""
+    with pytest.raises(UsageError) as caught:
+        config.pack(read(str(artefact(one("on_getppid")))), params, filters)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"ring": 3}, "ring: expected bytes, a power of two from 4KiB to 1GiB, not 3"),
+        ({"ring": "4KiB"}, "ring: expected bytes, a power of two from 4KiB to 1GiB, not '4KiB'"),
+        ({"latency": -1}, "latency: expected seconds, at most 1, not -1"),
+        ({"latency": 5}, "latency: expected seconds, at most 1, not 5"),
+        ({"order": "100ms"}, "order: expected seconds, at most 10, not '100ms'"),
+    ],
+)
+def test_sizes_and_times_that_can_not_be(artefact: Callable[..., Path], words: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Tracer(str(artefact(one("on_getppid"))), **words)
+    assert str(caught.value) == says
 
 
 def test_a_cgroup_is_its_inode_and_depth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

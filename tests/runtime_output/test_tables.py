@@ -273,12 +273,14 @@ def test_rows_are_added_to_what_is_there(words: str, rows: Any, tmp_path: Path) 
     assert rows(tmp_path / "out", "select count(*) from open") == [(4,)]
 
 
-@pytest.mark.parametrize("words", ["sqlite:{}/out", "duckdb:{}/out"])
-def test_a_file_that_is_no_database(words: str, tmp_path: Path) -> None:
-    (tmp_path / "out").write_bytes(b"something else" * 1000)
-    with pytest.raises(SinkError, match=f"{tmp_path}/out: "):
-        opened(words.format(tmp_path))
-    assert (tmp_path / "out").read_bytes() == b"something else" * 1000
+@pytest.mark.parametrize("name", ["out", "out.jsonl", "out.csv"])  # DuckDB reads what the last two seem to be
+@pytest.mark.parametrize("sink", ["sqlite", "duckdb"])
+def test_a_file_that_is_no_database(sink: str, name: str, tmp_path: Path) -> None:
+    data = b'{"something": "else"}\n' * 1000
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SinkError, match=f"{tmp_path}/{name}: "):
+        opened(f"{sink}:{tmp_path}/{name}")
+    assert (tmp_path / name).read_bytes() == data
 
 
 @pytest.mark.parametrize(

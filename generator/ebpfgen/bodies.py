@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from . import cnames, declare, expr, ir, model
+from .characters import quote
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .layout import StructLayout, lay_out
@@ -83,6 +84,9 @@ class Bodies:
                 yield ir.Stop()
             case "delete":
                 found, keys, _ = self._map_target(s, scope, whole=True)
+                if found.type.endswith("array"):
+                    assert s.target
+                    raise ExpressionError(s.target.at.problem(f"an entry of an array is always there: set {s.target.text} to 0"))
                 yield ir.MapDelete(found.name, keys)
             case "set" | "add" if self._names_map(s):
                 yield self._store(s, scope)
@@ -228,6 +232,9 @@ class Bodies:
         if isinstance(fitted, str):
             raise ExpressionError(s.value.at.problem(f"metric {metric.name}: {fitted}"))
         divisor = declare.unit_divisor(metric.unit, fitted)
+        if divisor is None:
+            why = f"metric {metric.name} is in {quote(metric.unit)}, this is a duration: its unit can be ns us ms s"
+            raise ExpressionError(s.value.at.problem(why))
         return ir.Binary(ir.U64, "/", fitted, ir.Const(ir.U64, divisor)) if divisor > 1 else fitted
 
     # Maps

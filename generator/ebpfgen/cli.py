@@ -55,7 +55,7 @@ def _status(argv: Sequence[str] | None) -> int:
 
 
 def _take_signals() -> None:
-    """The first SIGINT or SIGTERM ends the command in order, a second one at once."""
+    """The first SIGINT, SIGTERM or SIGHUP ends the command in order, a second one at once."""
     asked = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -65,8 +65,9 @@ def _take_signals() -> None:
         asked = True
         raise KeyboardInterrupt(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, interrupt)
 
 
 def _take_streams() -> None:

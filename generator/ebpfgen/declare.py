@@ -233,10 +233,10 @@ def _bad_buckets(linear: model.Linear) -> str:
     return ""
 
 
-def unit_divisor(unit: str, value: ir.Expr) -> int:
-    """What a duration in ns is divided by to be in the metric's unit; 1 for anything else."""
+def unit_divisor(unit: str, value: ir.Expr) -> int | None:
+    """What a duration in ns is divided by to be in the metric's unit, None where that is no unit of time; 1 for anything else."""
     if isinstance(value.type, ir.IntT) and value.type.meaning == "duration":
-        return _TIME_UNITS.get(unit, 1)
+        return _TIME_UNITS.get(unit or "ns")
     return 1
 
 

@@ -110,4 +110,7 @@ def near_misses(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ..
     """The names among ``known`` that ``name`` may have been meant for, best first."""
     import difflib
 
-    return tuple(difflib.get_close_matches(name, list(known), n=most, cutoff=0.7))
+    known = list(known)
+    letters = sorted(name.lower())
+    same = [other for other in known if sorted(other.lower()) == letters and other != name]  # in another case, or order
+    return tuple(dict.fromkeys([*same, *difflib.get_close_matches(name, known, n=most, cutoff=0.7)]))[:most]

@@ -201,7 +201,7 @@ def edit(home: Path) -> None:
     path.write_text(path.read_text() + "# edited\n")
 
 
-@pytest.mark.parametrize("number", [SIGINT, SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("number", ENDS, ids=lambda n: n.name)
 def test_ctrl_c_in_the_middle_of_a_build(number: signal.Signals, home: Path, gate: Path) -> None:
     """As a terminal does it: the compiler gets it too."""
     before = tree(home / "build")

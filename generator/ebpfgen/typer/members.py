@@ -130,6 +130,8 @@ class Members(Named):
             value = self.typer.fit(self.value(node), slot.type)
             if isinstance(value, str):
                 raise self.fail(node, f"key of map {found.name}: {value}")
+            if found.type.endswith("array") and isinstance(value, ir.Const) and value.value >= found.max_entries:
+                raise self.fail(node, f"map {found.name} has entries 0 to {found.max_entries - 1}")
             values.append(value)
         return tuple(values)
 

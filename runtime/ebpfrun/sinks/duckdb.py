@@ -38,7 +38,8 @@ class DuckDb:
         try:
             self._db = self._duckdb.connect(words.target, config={"threads": 1})
             # DuckDB 2 reads a file of other data into a database in memory, whose rows would be lost.
-            if self._db.execute("select path from duckdb_databases() where database_name = current_database()").fetchone() == (None,):
+            place = "select path from duckdb_databases() where database_name = current_database()"
+            if self._db.execute(place).fetchone() == (None,):
                 raise self._duckdb.IOException("file is not a database")
             self._db.execute("set TimeZone = 'UTC'")
             self._open(context.manifest)

@@ -270,7 +270,7 @@ class Bodies:
             raise ExpressionError(s.at.problem(f"labels (by) are for metrics; {found.name} is a map, whose keys stand in [ ]"))
         if s.verb == "add":
             return self._add(s, found, keys, field_, scope)
-        slots = {slot.name: slot.type for slot in found.value.fields if slot.type}
+        slots = {slot.name: slot.type for slot in found.fields if slot.type}
         if s.fields is not None:
             return self._store_fields(s, found, keys, field_, slots, scope)
         assert s.value is not None

@@ -13,7 +13,7 @@ from .constants import ENUMS, FLAGS, flags
 from .expr import ExpressionError
 from .fieldtypes import FieldType
 from .kernel import Kernel
-from .layout import StructLayout, lay_out
+from .layout import MARKS, MOST_MARKS, StructLayout, lay_out, with_marks
 from .problems import Problem, near_misses
 from .wording import article
 
@@ -29,7 +29,7 @@ LONGEST_LATENCY = 10**9
 HEADER = (
     ("id", FieldType("u16", "", "int", "__u16", 2, 2)),
     ("weight", FieldType("u16", "", "int", "__u16", 2, 2)),  # how many events this one stands for
-    ("marks", FieldType("u32", "", "int", "__u32", 4, 4)),
+    ("marks", MARKS[1]),
 )
 _U64 = FieldType("u64", "", "int", "__u64", 8, 8)
 _TIME_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
@@ -119,9 +119,10 @@ def _default(param: model.Param, kind: FieldType, problems: list[Problem], low: 
 
 
 def record(
-    fields: model.Fields, name: str, problems: list[Problem], scalar: str, allow_argv: bool = False
+    fields: model.Fields, name: str, problems: list[Problem], scalar: str, allow_argv: bool = False, marks: bool = False
 ) -> StructLayout | None:
-    """The layout of a map key, map value or label set; one type alone becomes the field ``scalar``."""
+    """The layout of a map key, map value or label set; one type alone becomes the field ``scalar``. ``marks``: with those of
+    its texts."""
     written = {scalar: fields.scalar} if fields.scalar else fields.fields
     kinds: list[tuple[str, FieldType]] = []
     for field, text in written.items():
@@ -132,7 +133,7 @@ def record(
             problems.append(text.at.problem("argv(N) is for events only"))
         else:
             kinds.append((field, kind))
-    return lay_out(name, kinds) if len(kinds) == len(written) else None
+    return lay_out(name, with_marks(kinds) if marks else kinds) if len(kinds) == len(written) else None
 
 
 def too_large(key: StructLayout, value: StructLayout | None = None) -> str:
@@ -149,9 +150,12 @@ def maps(spec: model.Spec, problems: list[Problem]) -> dict[str, ir.MapInfo]:
     for m in spec.maps.values():
         entries = number(m.max_entries, problems, "max_entries", 1, LARGEST_MAP)
         key = record(m.key, f"{m.name}_key", problems, "key")
-        value = record(m.value, f"{m.name}_value", problems, "value")
+        value = record(m.value, f"{m.name}_value", problems, "value", marks=True)
         if key and m.type.endswith("array") and [s.type.word for s in key.fields if s.type] != ["u32"]:
             problems.append(m.key.at.problem(f"the key of {article(m.type)} is a u32"))
+            continue
+        if value and len(value.marks) > MOST_MARKS:
+            problems.append(m.value.at.problem(f"a value holds at most {MOST_MARKS} strings, this has {len(value.marks)}"))
             continue
         if key and (why := too_large(key, value)):
             problems.append((m.key if key.size > LARGEST_KEY else m.value).at.problem(why))
@@ -173,11 +177,10 @@ def events(spec: model.Spec, ring: int, problems: list[Problem]) -> dict[str, ir
                 event.at.problem(f"a record takes {layout.size} bytes, at most {limit} are possible", hint="shorten a string")
             )
             continue
-        marked = [s.name for s in layout.fields if s.type and s.type.shape in ("string", "argv") and s.type.word != "comm"]
-        if len(marked) > 16:
-            problems.append(event.at.problem(f"an event holds at most 16 strings, this has {len(marked)}"))
+        if len(layout.marks) > MOST_MARKS:
+            problems.append(event.at.problem(f"an event holds at most {MOST_MARKS} strings, this has {len(layout.marks)}"))
             continue
-        found[event.name] = ir.EventInfo(event.name, i, event.summary, layout, {name: k for k, name in enumerate(marked)})
+        found[event.name] = ir.EventInfo(event.name, i, event.summary, layout)
     return found
 
 

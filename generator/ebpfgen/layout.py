@@ -10,6 +10,14 @@ from collections.abc import Iterable
 from .fieldtypes import FieldType
 from .records import record
 
+MARKS = ("__marks", FieldType("u32", "", "int", "__u32", 4, 4))
+MOST_MARKS = 16
+
+
+def is_marked(kind: FieldType) -> bool:
+    """Whether it is noted of a field of that type that it was cut or could not be read."""
+    return kind.shape in ("string", "argv") and kind.word != "comm"
+
 
 @record()
 class Slot:
@@ -38,8 +46,20 @@ class StructLayout:
     def padding(self) -> list[Slot]:
         return [s for s in self.slots if not s.type]
 
+    @property
+    def marks(self) -> dict[str, int]:
+        """Texts that may be cut or unreadable: the number of each one's mark, of two bits, in ``__marks``."""
+        marked = (s.name for s in self.fields if s.type and is_marked(s.type))
+        return {name: n for n, name in enumerate(marked)} if any(s.name == MARKS[0] for s in self.slots) else {}
+
     def slot(self, name: str) -> Slot:
         return next(s for s in self.slots if s.name == name)
+
+
+def with_marks(fields: Iterable[tuple[str, FieldType]]) -> list[tuple[str, FieldType]]:
+    """Of a map's or span's value: with room for the marks of its texts, where it has some."""
+    fields = list(fields)
+    return [*fields, MARKS] if any(is_marked(kind) for _, kind in fields) else fields
 
 
 def lay_out(name: str, fields: Iterable[tuple[str, FieldType]], align: int = 1) -> StructLayout:

@@ -48,7 +48,8 @@ def nested(lab: Lab, kind: str, levels: int) -> Traced:
 
 
 def entries(*levels: int) -> dict[bytes, list[bytes]]:
-    return {struct.pack("=I", n): [struct.pack("=Q200sQ", n, b"", n)] for n in levels}
+    """None could read its text, and says so in its marks."""
+    return {struct.pack("=I", n): [struct.pack("=Q200sQI4x", n, b"", n, 2)] for n in levels}
 
 
 @pytest.mark.parametrize("kind", FIRST)

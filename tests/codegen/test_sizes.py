@@ -33,7 +33,7 @@ def test_more_than_the_stack_holds_at_once(lab: Lab) -> None:
     assert traced.metrics["never"][()].value == 0
     assert [{labels: s.value for labels, s in traced.metrics[f"large{i}"].items()} for i in range(2)] == [{("given",): 1}] * 2
     for i in range(3):
-        assert traced.maps[f"m{i}"] == {i.to_bytes(4, "little"): [b"given".ljust(120, b"\0")]}
+        assert traced.maps[f"m{i}"] == {i.to_bytes(4, "little"): [b"given".ljust(120, b"\0") + bytes(4)]}
 
 
 def test_more_than_clang_sets_at_once(lab: Lab) -> None:
@@ -64,7 +64,7 @@ probes:
     )
     assert (row["kept"], row["length"]) == (LONG, 1500)
     (value,) = traced.maps["m"][(1).to_bytes(4, "little")]
-    assert value == LONG.encode().ljust(4096, b"\0") + (7).to_bytes(8, "little") + bytes(2000)
+    assert value == LONG.encode().ljust(4096, b"\0") + (7).to_bytes(8, "little") + bytes(2000 + 8)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ probes:
         ),
         (
             f"maps: {{m: {{type: hash, max_entries: 1, key: u32, value: {{{', '.join(f'f{i}: string(4096)' for i in range(9))}}}}}}}",
-            "the value takes 36864 bytes; at most 32760 are possible",
+            "the value takes 36868 bytes; at most 32760 are possible",
         ),
     ],
 )
@@ -88,8 +88,8 @@ def test_what_is_too_large_is_refused(lab: Lab, declaration: str, message: str) 
 
 def test_the_largest_value(lab: Lab) -> None:
     """Of a program that others may interrupt: there the memory to build it in is the largest that the kernel has for a CPU."""
-    fields = ", ".join([*(f"f{i}: string(4096)" for i in range(7)), "f7: string(4080)", "n: u64"])
+    fields = ", ".join([*(f"f{i}: string(4096)" for i in range(7)), "f7: string(4072)", "n: u64"])
     spec = f"maps:\n  m: {{type: hash, max_entries: 2, key: u32, value: {{{fields}}}}}\nprobes:\n"
     spec += "  - {on: 'tp_btf:sys_enter', where: args.id == SYS_prctl, do: [{set: 'm[1]', to: {n: 7}}]}\n"
     traced = lab.run(spec, lambda: prctl(1))
-    assert traced.maps["m"] == {(1).to_bytes(4, "little"): [bytes(32752) + (7).to_bytes(8, "little")]}
+    assert traced.maps["m"] == {(1).to_bytes(4, "little"): [bytes(32744) + (7).to_bytes(8, "little") + bytes(8)]}

@@ -68,11 +68,11 @@ def test_spans(lab: Lab) -> None:
     for row in rows:
         assert 0 < row.pop("latency") < 10**9
     same = {"result": -22, "ordered": True}
-    unreadable = 2  # text is cut where it is kept, and counted there
+    cut, unreadable = 1, 2  # the text where it is kept, and counted there
     assert rows == [
-        {"n": 5, "m": 1, "twice": 10, "text": "kept te", "at": "kept text", "marks": 0, **same},
-        {"n": 7, "m": 2, "twice": 14, "text": "", "at": "", "marks": unreadable << 2, **same},
-        {"n": 6, "m": 1, "twice": 12, "text": "kept te", "at": "kept text", "marks": 0, **same},
+        {"n": 5, "m": 1, "twice": 10, "text": "kept te", "at": "kept text", "marks": cut, **same},
+        {"n": 7, "m": 2, "twice": 14, "text": "", "at": "", "marks": unreadable | unreadable << 2, **same},
+        {"n": 6, "m": 1, "twice": 12, "text": "kept te", "at": "kept text", "marks": cut, **same},
     ]
     assert traced.counted("truncated", "call.text") == 3
     assert traced.counted("faulted", "call.text") == 1

@@ -8,7 +8,7 @@ from ebpfgen import declare, expr, ir, model
 from ebpfgen.bodies import key_layout, storage
 from ebpfgen.expr import ExpressionError
 from ebpfgen.fieldtypes import FieldType
-from ebpfgen.layout import lay_out
+from ebpfgen.layout import MOST_MARKS, lay_out, with_marks
 from ebpfgen.records import record, replace
 from ebpfgen.typer import Scope
 from ebpfgen.typer.trees import text_at
@@ -99,7 +99,11 @@ class Programs(Sites):
                 self.problems.append(e.problem)
                 for end in ends:
                     end.scope.failed[name] = e
-        value = lay_out(f"{span.name}_span", [("__started", FieldType("timestamp", "", "int", "__u64", 8, 8)), *stored])
+        started = ("__started", FieldType("timestamp", "", "int", "__u64", 8, 8))
+        value = lay_out(f"{span.name}_span", with_marks([started, *stored]))
+        if len(value.marks) > MOST_MARKS:
+            self.problems.append(span.at.problem(f"a span keeps at most {MOST_MARKS} strings, this has {len(value.marks)}"))
+            return None
         if why := declare.too_large(key, value):
             self.problems.append(span.at.problem(f"{why} (the value: what is kept)" if key.size <= declare.LARGEST_KEY else why))
             return None

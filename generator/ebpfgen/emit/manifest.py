@@ -124,7 +124,7 @@ def _event(event: ir.EventInfo, cut: bool) -> dict[str, Any]:
         "summary": event.summary,
         "size": event.layout.size,
         **least,
-        "fields": _fields(event.layout, event.marks),
+        "fields": _fields(event.layout, event.layout.marks),
     }
 
 

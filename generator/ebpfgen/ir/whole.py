@@ -9,7 +9,7 @@ from ebpfgen import model
 from ebpfgen.cnames import FileNames, ring_of
 from ebpfgen.fieldtypes import FieldType
 from ebpfgen.kernel import Tracepoint
-from ebpfgen.layout import Slot, StructLayout
+from ebpfgen.layout import MARKS, Slot, StructLayout
 from ebpfgen.problems import Mark
 from ebpfgen.records import record
 
@@ -70,6 +70,11 @@ class MapInfo:
     scalar_value: bool
     at: model.At
 
+    @property
+    def fields(self) -> list[Slot]:
+        """Of the value, those that the spec has."""
+        return [s for s in self.value.fields if s.name != MARKS[0]]
+
 
 @record()
 class EventInfo:
@@ -77,7 +82,6 @@ class EventInfo:
     id: int
     summary: str
     layout: StructLayout  # with the header: id, weight, marks
-    marks: dict[str, int]
 
     @property
     def tail(self) -> Slot | None:

@@ -59,6 +59,7 @@ class Entries(Builtins):
         name = self.fresh(base)
         self.stack += layout.size + 7 & ~7
         self.emit(f"struct {layout.name} {name} = {{{' ' + ', '.join(simple) + ' ' if simple else ''}}};")
+        self.record, self.marks = f"{name}.", layout.marks
         for slot, store in complex_:
             assert slot.type
             store(f"{name}.{slot.name}", slot.type)
@@ -89,6 +90,7 @@ class Entries(Builtins):
 
     def _write(self, name: str, layout: StructLayout, stores: list[tuple[Slot, Store]]) -> None:
         self.clear(name, f"*{name}", layout.size)
+        self.record, self.marks = f"{name}->", layout.marks
         for slot, store in stores:
             assert slot.type
             store(f"{name}->{slot.name}", slot.type)

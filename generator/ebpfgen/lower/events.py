@@ -121,7 +121,7 @@ class Events(Values):
 
     def _fill(self, event: ir.EventInfo, record: str, stores: Stores, length: str = "") -> None:
         """``record`` is written before each member. ``length``: the variable that gets the bytes of the text at the end."""
-        self.record = record
+        self.record, self.marks = record, event.layout.marks
         self.emit(f"{record}__id = {event.id};")
         self.emit(f"{record}__weight = {self.weight};")
         self.emit(f"{record}__marks = 0;")

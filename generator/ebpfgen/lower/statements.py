@@ -191,9 +191,12 @@ class _Function(Events):
             stores = [(name, self.prepare(value, None, name)) for name, value in s.values]
             entry = self.entry(s.map, s.keys)
             with self.captured() as there:
+                self.record, self.marks = f"{entry}->", info.value.marks
                 for name, store in stores:
                     kind = info.value.slot(name).type
                     assert kind
+                    if name in self.marks:
+                        self.emit(f"{entry}->__marks &= ~{3 << 2 * self.marks[name]};")
                     store(f"*{entry}" if is_plain(info.value) else f"{entry}->{name}", kind)
             if self.known.entries[s.map, s.keys][1]:
                 self.lines += there

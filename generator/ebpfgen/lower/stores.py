@@ -107,12 +107,30 @@ class Stores(Texts):
         self.emit(f"bpf_probe_read_{space}(&{name}, sizeof({name}), {where});")
         return lambda to, kind: self.emit(f"ip_of_v4({to}, {name});")
 
-    def _mark(self, event: ir.EventInfo | None, name: str, call: str) -> str:
-        """A read of text, with its outcome noted in the event's marks."""
-        if event is None or name not in event.marks:
+    def _mark(self, name: str, call: str) -> str:
+        """A read of text, with its outcome noted in the marks of what is filled."""
+        if name not in self.marks:
             return f"{call};"
-        bit = 2 * event.marks[name]
+        bit = 2 * self.marks[name]
         return f"{self.record}__marks |= {call}{f' << {bit}' if bit else ''};"
+
+    def _marked_before(self, v: ir.Expr, where: str, name: str) -> str:
+        """The same of a text that was cut or unreadable when it was kept; "" of any other."""
+        match v:
+            case ir.Kept(name=kept) if self.span:
+                layout = self.span.value
+            case ir.Lookup(map=map, field=str(kept)):
+                layout = self.checked.maps[map].value
+            case _:
+                return ""
+        if kept not in layout.marks or name not in self.marks:
+            return ""
+        old, new = 2 * layout.marks[kept], 2 * self.marks[name]
+        marks = f"{where.removesuffix(kept)}__marks"
+        if old == new:
+            return f"{self.record}__marks |= {marks} & {3 << old};"
+        moved = f"{marks} >> {old} & 3" if old else f"{marks} & 3"
+        return f"{self.record}__marks |= {f'({moved}) << {new}' if new else moved};"
 
     def _owner(self, event: ir.EventInfo | None, name: str) -> str:
         if event is not None:
@@ -125,6 +143,8 @@ class Stores(Texts):
         length = v.type.size
 
         def store(to: str, kind: FieldType) -> None:
+            if marked := self._marked_before(v, where, name):
+                self.emit(marked)
             if isinstance(v, (ir.Kept, ir.Lookup)) and length <= min(kind.size, COPIED_TEXT) and not self.length:
                 self.emit(f"__builtin_memcpy({to}, {where}, {length});")
                 return
@@ -134,7 +154,7 @@ class Stores(Texts):
             truncated = self.whole.counters.name("truncated", self._owner(event, name))
             size = str(length) if isinstance(v, ir.StringAt) and 0 < length < kind.size else f"sizeof({to})"
             got = f"&{self.length}, " if self.length else ""
-            self.emit(self._mark(event, name, f"{helper}({to}, {size}, {got}{where}, {truncated}, {faulted})"))
+            self.emit(self._mark(name, f"{helper}({to}, {size}, {got}{where}, {truncated}, {faulted})"))
 
         return store
 
@@ -152,7 +172,7 @@ class Stores(Texts):
 
             def store_argv(to: str, kind: FieldType) -> None:
                 got = f"read_argv({to}.data, sizeof({to}.data), &{to}.length, {where}, {truncated}, {faulted})"
-                self.emit(self._mark(event, name, got))
+                self.emit(self._mark(name, got))
                 self._measured(f"sizeof({to}.length) + {to}.length")
 
             return store_argv
@@ -166,7 +186,7 @@ class Stores(Texts):
                 self.emit(f"__u32 {read};")
                 self.clear(to, to, kind.size)
                 data, size, got = to, f"sizeof({to}) - 1", f"&{read}"
-            self.emit(self._mark(event, name, f"{helper}({data}, {size}, {got}, {where}, {length}, {truncated}, {faulted})"))
+            self.emit(self._mark(name, f"{helper}({data}, {size}, {got}, {where}, {length}, {truncated}, {faulted})"))
             self._measured(f"{read} + 1" if kind.shape == "string" else f"sizeof({to}.length) + {to}.length")
 
         return store

@@ -57,7 +57,8 @@ class Writer(ABC):
         self.others = set(whole.names.all) | {self.variable(n.name) for n in ir.walk(program.body) if isinstance(n, ir.Let)}
         self.exit = "return 0;"
         self.span: ir.SpanInfo | None = None
-        self.record = ""  # what is written before the members of the event that is filled: "e->"
+        self.record = ""  # what is written before the members of the event or value that is filled: "e->"
+        self.marks: dict[str, int] = {}  # of that
         self.length = ""  # the variable that gets the bytes of the text that is stored, where a record ends with it
         self.weight = ""  # the variable that says whether and how this run counts, once it is there
         self.skips = False  # whether a run that does not count has ended already

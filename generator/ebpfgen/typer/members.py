@@ -82,7 +82,7 @@ class Members(Named):
         found = self.scope.maps[entry.map]
         if found.scalar_value or entry.field is not None:
             raise self.fail(node, f"'{node.name}' asked of a value of map {entry.map}, which is {of_type(entry.type)}")
-        names = [s.name for s in found.value.fields]
+        names = [s.name for s in found.fields]
         if node.name not in names:
             raise self.fail(
                 node,

@@ -328,8 +328,8 @@ int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	if (!value)
 		return 0;
 	__builtin_memset(value, 0, sizeof(*value));
-	read_user_string(value->path, sizeof(value->path), (void *)ctx->args[0], TRUNCATED_SYS_ENTER_EXECVE_PATH,
-			 FAULTED_SYS_ENTER_EXECVE_PATH);
+	value->__marks |= read_user_string(value->path, sizeof(value->path), (void *)ctx->args[0],
+					   TRUNCATED_SYS_ENTER_EXECVE_PATH, FAULTED_SYS_ENTER_EXECVE_PATH);
 	value->when = now;
 	if (bpf_map_update_elem(&paths, &key, value, BPF_ANY))
 		count(MAP_FULL_PATHS);
@@ -399,7 +399,8 @@ int open_enter_openat(struct trace_event_raw_sys_enter *ctx)
 		return 0;
 	__builtin_memset(span, 0, sizeof(*span));
 	span->__started = now;
-	read_user_string(span->path, sizeof(span->path), (void *)ctx->args[1], TRUNCATED_OPEN_PATH, FAULTED_OPEN_PATH);
+	span->__marks |= read_user_string(span->path, sizeof(span->path), (void *)ctx->args[1], TRUNCATED_OPEN_PATH,
+					  FAULTED_OPEN_PATH);
 	if (bpf_map_update_elem(&open_in_flight, &key2, span, BPF_ANY))
 		count(MAP_FULL_OPEN);
 	return 0;
@@ -436,8 +437,10 @@ int open_exit_openat(struct trace_event_raw_sys_exit *ctx)
 		e->__id = 0;
 		e->__weight = weight;
 		e->__marks = 0;
+		e->__marks |= span->__marks & 3;
 		e->__marks |= read_kernel_string(e->path, sizeof(e->path), span->path, TRUNCATED_OPENED_PATH,
 						 FAULTED_OPENED_PATH);
+		e->__marks |= (paths_entry->__marks & 3) << 2;
 		e->__marks |= read_kernel_string(e->previous, sizeof(e->previous), paths_entry->path,
 						 TRUNCATED_OPENED_PREVIOUS, FAULTED_OPENED_PREVIOUS) << 2;
 		e->result = ctx->ret;

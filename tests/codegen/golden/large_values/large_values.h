@@ -52,16 +52,24 @@ _Static_assert(offsetof(struct opened_event, result) == 1032, "offset of opened_
 struct paths_value {
 	char path[512]; /* string(512) */
 	__u64 when;
+	__u32 __marks;
+	__u8 __pad0[4];
 };
-_Static_assert(sizeof(struct paths_value) == 520, "size of paths_value");
+_Static_assert(sizeof(struct paths_value) == 528, "size of paths_value");
 _Static_assert(offsetof(struct paths_value, path) == 0, "offset of paths_value.path");
 _Static_assert(offsetof(struct paths_value, when) == 512, "offset of paths_value.when");
+_Static_assert(offsetof(struct paths_value, __marks) == 520, "offset of paths_value.__marks");
+_Static_assert(offsetof(struct paths_value, __pad0) == 524, "offset of paths_value.__pad0");
 
 /* What is kept from the start of span open. */
 struct open_span {
 	__u64 __started; /* timestamp */
 	char path[512]; /* string(512) */
+	__u32 __marks;
+	__u8 __pad0[4];
 };
-_Static_assert(sizeof(struct open_span) == 520, "size of open_span");
+_Static_assert(sizeof(struct open_span) == 528, "size of open_span");
 _Static_assert(offsetof(struct open_span, __started) == 0, "offset of open_span.__started");
 _Static_assert(offsetof(struct open_span, path) == 8, "offset of open_span.path");
+_Static_assert(offsetof(struct open_span, __marks) == 520, "offset of open_span.__marks");
+_Static_assert(offsetof(struct open_span, __pad0) == 524, "offset of open_span.__pad0");

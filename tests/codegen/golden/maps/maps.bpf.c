@@ -351,11 +351,14 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 			seen_entry2->flags = 1;
 		else
 			count(ABSENT_SEEN);
-		if (seen_entry2)
-			read_user_string(seen_entry2->path, sizeof(seen_entry2->path), filename,
-					 TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
-		else
+		if (seen_entry2) {
+			seen_entry2->__marks &= ~3;
+			seen_entry2->__marks |= read_user_string(seen_entry2->path, sizeof(seen_entry2->path), filename,
+								 TRUNCATED_SYS_ENTER_OPENAT_PATH,
+								 FAULTED_SYS_ENTER_OPENAT_PATH);
+		} else {
 			count(ABSENT_SEEN);
+		}
 	} else {
 		__u64 now = bpf_ktime_get_ns();
 		__u32 zero = 0;
@@ -366,8 +369,8 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 		__builtin_memset(value2, 0, sizeof(*value2));
 		value2->first = now;
 		value2->times = 1;
-		read_user_string(value2->path, sizeof(value2->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH,
-				 FAULTED_SYS_ENTER_OPENAT_PATH);
+		value2->__marks |= read_user_string(value2->path, sizeof(value2->path), filename,
+						    TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
 		if (bpf_map_update_elem(&seen, &key, value2, BPF_ANY))
 			count(MAP_FULL_SEEN);
 	}
@@ -377,8 +380,8 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	if (!value3)
 		return 0;
 	__builtin_memset(value3, 0, sizeof(*value3));
-	read_user_string(value3->path, sizeof(value3->path), filename, TRUNCATED_SYS_ENTER_OPENAT_PATH,
-			 FAULTED_SYS_ENTER_OPENAT_PATH);
+	value3->__marks |= read_user_string(value3->path, sizeof(value3->path), filename,
+					    TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
 	value3->size = 4096;
 	if (bpf_map_update_elem(&large, &key2, value3, BPF_ANY))
 		count(MAP_FULL_LARGE);
@@ -425,6 +428,7 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 				bpf_get_current_comm(e->comm, sizeof(e->comm));
 				e->age = now2 - seen_entry3->first;
 				e->times = seen_entry3->times;
+				e->__marks |= seen_entry3->__marks & 3;
 				e->__marks |= read_kernel_string(e->path, sizeof(e->path), seen_entry3->path,
 								 TRUNCATED_AGAIN_PATH, FAULTED_AGAIN_PATH);
 				e->total = *total_entry;

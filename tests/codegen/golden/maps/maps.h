@@ -76,21 +76,29 @@ struct seen_value {
 	__u8 flags;
 	char path[200]; /* string(200) */
 	__u8 __pad0[3];
+	__u32 __marks;
+	__u8 __pad1[4];
 };
-_Static_assert(sizeof(struct seen_value) == 216, "size of seen_value");
+_Static_assert(sizeof(struct seen_value) == 224, "size of seen_value");
 _Static_assert(offsetof(struct seen_value, first) == 0, "offset of seen_value.first");
 _Static_assert(offsetof(struct seen_value, times) == 8, "offset of seen_value.times");
 _Static_assert(offsetof(struct seen_value, flags) == 12, "offset of seen_value.flags");
 _Static_assert(offsetof(struct seen_value, path) == 13, "offset of seen_value.path");
 _Static_assert(offsetof(struct seen_value, __pad0) == 213, "offset of seen_value.__pad0");
+_Static_assert(offsetof(struct seen_value, __marks) == 216, "offset of seen_value.__marks");
+_Static_assert(offsetof(struct seen_value, __pad1) == 220, "offset of seen_value.__pad1");
 
 /* Value of map large. */
 struct large_value {
 	char path[300]; /* string(300) */
 	__u8 __pad0[4];
 	__u64 size; /* bytes */
+	__u32 __marks;
+	__u8 __pad1[4];
 };
-_Static_assert(sizeof(struct large_value) == 312, "size of large_value");
+_Static_assert(sizeof(struct large_value) == 320, "size of large_value");
 _Static_assert(offsetof(struct large_value, path) == 0, "offset of large_value.path");
 _Static_assert(offsetof(struct large_value, __pad0) == 300, "offset of large_value.__pad0");
 _Static_assert(offsetof(struct large_value, size) == 304, "offset of large_value.size");
+_Static_assert(offsetof(struct large_value, __marks) == 312, "offset of large_value.__marks");
+_Static_assert(offsetof(struct large_value, __pad1) == 316, "offset of large_value.__pad1");

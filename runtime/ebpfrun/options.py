@@ -304,11 +304,11 @@ def _metavar(param: Param) -> str:
 
 
 def _help(param: Param) -> str:
-    unit = " ns" if param.type == "duration" else ""
-    parts = [f"default {param.default}{unit}" if param.default else ""]
-    parts += [
-        f"at least {param.min}{unit}" if param.min is not None else "",
-        f"at most {param.max}{unit}" if param.max is not None else "",
+    default, least, most = (values.spelled(value, param.type) for value in (param.default, param.min, param.max))
+    parts = [
+        f"default {default}" if param.default else "",
+        f"at least {least}" if param.min is not None else "",
+        f"at most {most}" if param.max is not None else "",
     ]
     said = ", ".join(filter(None, parts))
     return (f"{param.help} ({said})" if said else param.help).replace("%", "%%")

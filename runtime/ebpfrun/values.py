@@ -65,6 +65,16 @@ def size(text: str) -> int:
     return _with_unit(text + "B" if text.isdigit() else text, _BYTES, "bytes, or a size such as 4KiB")
 
 
+def spelled(value: object, type: str) -> str:
+    """A value as a command line would have it: durations and sizes in the largest unit of which they are a whole number."""
+    units = {"duration": ("ns", "us", "ms", "s"), "bytes": ("KiB", "MiB", "GiB", "TiB")}.get(type, ())
+    if not isinstance(value, int) or not value:
+        return str(value)
+    sizes = [(size, unit) for unit in units if value % (size := (_SECONDS | _BYTES)[unit]) == 0]
+    size, unit = max(sizes, default=(1, ""))
+    return f"{value // size}{unit}"
+
+
 NO_LIMIT = float("inf")
 
 

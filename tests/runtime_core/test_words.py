@@ -61,6 +61,19 @@ def test_the_tracer_is_found_among_the_options() -> None:
         target(["--duration", "3"])
 
 
+@pytest.mark.parametrize(
+    ("value", "type", "text"),
+    [
+        (10_000_000, "duration", "10ms"), (1_500, "duration", "1500ns"), (7_200_000_000_000, "duration", "7200s"), (0, "duration", "0"),
+        (4096, "bytes", "4KiB"), (4097, "bytes", "4097"), (1 << 20, "bytes", "1MiB"), (4096, "u32", "4096"), ("4096", "string(8)", "4096"),
+    ],
+)  # fmt: skip
+def test_defaults_are_spelled_as_they_are_given(value: object, type: str, text: str) -> None:
+    assert values.spelled(value, type) == text
+    if type in ("duration", "bytes"):
+        assert values.number(text, type) == value
+
+
 def test_every_option_arrives(artefact: Callable[..., Path]) -> None:
     manifest = read(str(artefact(one("on_getppid"))))
     words = "x --duration 2m --interval 500ms --count 3 --sink jsonl --sink csv:f --pid 1 --uid root"

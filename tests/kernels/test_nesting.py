@@ -15,6 +15,6 @@ LEVELS = 4
 def test_values_are_whole(observe: Observe) -> None:
     seen = observe("nesting", lambda _: prctl(NOWHERE, 0, 0, 0))
     begun = {labels[0]: sample.value for labels, sample in seen.metric("begun").items()}
-    assert seen.events("whole") == [{"level": n, "first": n, "text": "", "last": n, "unreadable": ["text"]} for n in (*range(1, LEVELS + 1), 6)]
+    assert seen.events("whole") == [{"level": n, "first": n, "text": "", "last": n} for n in (*range(1, LEVELS + 1), 6)]
     assert sorted(begun) == [1, 2, 3, 4, 5, 6]
     assert seen.counts()["nested", "values"] == begun[LEVELS + 1]

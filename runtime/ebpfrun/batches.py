@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Lock
 
 from .batch import Batch
-from .lean import TYPE_CHECKING, Any
+from .lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .tracer import Tracer
 
-_PAUSED = object()
-"""In place of a batch: whoever asked for one was cancelled."""
+class _Asked:
+    """One wish for a batch; ``over`` once whoever had it was cancelled."""
+
+    over = False
 
 
 class Batches:
@@ -29,8 +32,8 @@ class Batches:
         self._stopped = False
         self._visits = tracer.iterate()  # of the kernel's objects, where the spec has iterators
         self._lent: Batch | None = None
-        self._waiting: Any = None  # a future of asyncio whose batch nobody took yet
-        self._paused = False  # nobody waits for that any more
+        self._turn = Lock()  # one thread looks at a time
+        self._found: list[Batch | None] = []  # what came and nobody took yet; None at the end
 
     def stop(self) -> None:
         """Ends the loop, once what was observed until now has been given; from any thread."""
@@ -42,8 +45,8 @@ class Batches:
 
     def __next__(self) -> Batch:
         self._release()
-        batch = self._next()
-        if not isinstance(batch, Batch):
+        self._find(_Asked())
+        if (batch := self._found.pop()) is None:
             raise StopIteration
         self._lent = batch
         return batch
@@ -55,41 +58,46 @@ class Batches:
         import asyncio
 
         self._release()
-        batch: Batch | object | None = _PAUSED
-        while batch is _PAUSED:
-            if self._waiting is None:
-                self._paused = False
-                self._waiting = asyncio.get_running_loop().run_in_executor(None, self._next)
-            try:
-                batch = await asyncio.shield(self._waiting)
-            except asyncio.CancelledError:  # the thread must not wait on, and what it finds is for the next who asks
-                self._paused = True
-                self._tracer.wake()
-                raise
-            self._waiting = None
-        if not isinstance(batch, Batch):
+        asked = _Asked()
+        try:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._find, asked))
+        except asyncio.CancelledError:  # the thread must not wait on, and what it finds is for the next who asks
+            asked.over = True
+            self._tracer.wake()
+            raise
+        if (batch := self._found.pop()) is None:
             raise StopAsyncIteration
         self._lent = batch
         return batch
+
+    def _find(self, asked: _Asked) -> None:
+        with self._turn:
+            if not self._found:
+                self._next(asked)
 
     def _release(self) -> None:
         lent, self._lent = self._lent, None
         if lent is not None:
             lent.release()
 
-    def _next(self) -> Batch | object | None:
+    def _next(self, asked: _Asked) -> None:
+        """Finds a batch, or the end, or nothing once it was asked for in vain."""
         tracer = self._tracer
         if tracer.observing and (visited := next(self._visits, None)) is not None:
-            return visited
+            self._found.append(visited)
+            return
         while tracer.observing and not self._stopped and not self._until():
             left = None if self._end is None else self._end - time.monotonic()
             if left is not None and left <= 0:
                 break
+            if asked.over:
+                return
             batch = tracer.take(left)
             if batch is not None:
-                return batch
-            if self._paused:
-                return _PAUSED
+                self._found.append(batch)
+                return
+        if asked.over:
+            return
         if tracer.observing:
             tracer.detach()
-        return tracer.take()
+        self._found.append(tracer.take())

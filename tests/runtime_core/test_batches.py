@@ -130,6 +130,27 @@ def test_a_cancelled_wait_loses_nothing(tracer: Tracer, child: Child) -> None:
     assert asyncio.run(main()) == 5
 
 
+def test_what_a_cancelled_wait_would_have_got_is_for_the_next_who_asks(tracer: Tracer, child: Child) -> None:
+    """Be it by ``for``, when asyncio is over; which then goes on to its end."""
+    batches = tracer.batches()
+
+    async def main() -> None:
+        for before in range(3):
+            waiting = asyncio.ensure_future(anext(batches))
+            await asyncio.sleep(0)  # it has asked
+            if before:
+                child.call(1)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+
+    asyncio.run(main())
+    child.call(5)
+    batches.stop()
+    assert sum(len(batch) for batch in batches) == 7
+    assert not tracer.observing
+
+
 def test_a_cancelled_loop_leaves_nobody_waiting(tracer: Tracer, child: Child) -> None:
     """Else asyncio would wait for its thread at the end, for ever: here the tracer is open until then."""
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from . import formats
-from .attach import did_you_mean
+from .errors import did_you_mean
 from .manifest import Manifest, Parameter, Program, Signature
 from .refusal import Refusal
 

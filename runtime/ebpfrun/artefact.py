@@ -11,7 +11,7 @@ import sys
 
 from . import manifest
 from .building import BUILD, SPECS, SUFFIXES, Building, installed, shipped
-from .errors import EXIT_MACHINE, ArtefactError, EbpfrunError, UsageError
+from .errors import EXIT_MACHINE, ArtefactError, EbpfrunError, UsageError, did_you_mean
 
 COMMANDS = ("doctor", "list")
 """What may stand in the place of a tracer's name; what is called like one is reached by a path."""
@@ -117,7 +117,7 @@ def _near(word: str, out: str) -> str:
     if name == word:
         known.update(COMMANDS)
     near = difflib.get_close_matches(name, known, 3, 0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return did_you_mean(near)
 
 
 def _entries(folder: str) -> list[str]:

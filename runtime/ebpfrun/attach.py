@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from . import wildcards
 from .door import Object
-from .errors import AttachError, DriverError
+from .errors import AttachError, DriverError, did_you_mean
 from .lean import Any
 from .manifest import Manifest, Program
 from .symbols import SymbolError, binary_path, symbol_offset, usdt
@@ -163,7 +163,3 @@ def cpus() -> list[int]:
     with open("/sys/devices/system/cpu/online") as file:
         ranges = [part.split("-") for part in file.read().strip().split(",")]
     return [cpu for part in ranges for cpu in range(int(part[0]), int(part[-1]) + 1)]
-
-
-def did_you_mean(near: list[str]) -> str:
-    return f"; did you mean {' or '.join(near)}?" if near else ""

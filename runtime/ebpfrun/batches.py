@@ -16,6 +16,7 @@ from .lean import TYPE_CHECKING
 if TYPE_CHECKING:
     from .tracer import Tracer
 
+
 class _Asked:
     """One wish for a batch; ``over`` once whoever had it was cancelled."""
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 
 from . import verdict, wildcards
 from .arguments import Arguments
-from .attach import KPROBES, TRAMPOLINES, UPROBES, did_you_mean, place, usdt_place
+from .attach import KPROBES, TRAMPOLINES, UPROBES, place, usdt_place
 from .door import KPROBE_MULTI, UPROBE_MULTI
-from .errors import AttachError, DriverError
+from .errors import AttachError, DriverError, did_you_mean
 from .lean import NamedTuple
 from .manifest import All, Attach, Manifest, One, Plan, Program
 from .refusal import Refusal, of_load, of_verifier

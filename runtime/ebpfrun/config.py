@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from . import values as words
-from .errors import ArtefactError, MachineError, UsageError
+from .errors import ArtefactError, MachineError, UsageError, did_you_mean
 from .manifest import REBUILD, Manifest, Param, Slot
 
 FILTERS = ("pid", "tid", "uid", "comm", "cgroup")  # in the order of their bits in filter.on
@@ -85,8 +85,7 @@ def _param(param: Param, value: Value) -> Value:
 def _number(what: str, value: Value, type: str, least: int | None = None, most: int | None = None) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise UsageError(f"{what}: expected a whole number, not {value!r}")
-    low, high = words.limits(type)
-    low, high = (low if least is None else least), (high if most is None else most)
+    low, high = words.between(type, least, most)
     if not low <= value <= high:
         raise UsageError(f"{what}: {value} is not between {low} and {high}")
     return value
@@ -96,7 +95,7 @@ def _near(word: str, known: Iterable[str]) -> str:
     import difflib
 
     near = difflib.get_close_matches(word, known, 3, 0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return did_you_mean(near)
 
 
 def _filter_values(manifest: Manifest, filters: Mapping[str, Value]) -> dict[str, Value]:

@@ -6,6 +6,8 @@ else; whatever other exception escapes is our bug.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 EXIT_OK = 0
 EXIT_SPEC = 1  # the spec is wrong: said by ebpfgen, passed on
 EXIT_USAGE = 2
@@ -70,3 +72,8 @@ class CommandRefused(EbpfrunError):
     """The command after ``-c`` is there, but is nothing that can be run."""
 
     exit_status = EXIT_NO_PROGRAM
+
+
+def did_you_mean(near: Sequence[str]) -> str:
+    """What stands behind an error where something else was perhaps meant."""
+    return f"; did you mean {' or '.join(near)}?" if near else ""

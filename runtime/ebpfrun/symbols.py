@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .errors import did_you_mean
 from .lean import NamedTuple
 
 CACHE = "/etc/ld.so.cache"
@@ -126,7 +127,7 @@ def _symbol_offset(data: mmap.mmap, path: str, symbol: str) -> int:
     import difflib
 
     near = difflib.get_close_matches(symbol, known, 3, 0.7)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "" if known else " (it is stripped)"
+    hint = did_you_mean(near) or ("" if known else " (it is stripped)")
     raise SymbolError(f"{path} has no function {symbol}{hint}")
 
 

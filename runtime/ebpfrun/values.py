@@ -29,11 +29,16 @@ def limits(type: str) -> tuple[int, int]:
     return (0, (1 << bits) - 1) if match[1] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
 
 
+def between(type: str, least: int | None, most: int | None) -> tuple[int, int]:
+    """The smallest and the largest number of a type that may be narrowed."""
+    low, high = limits(type)
+    return (low if least is None else least), (high if most is None else most)
+
+
 def number(text: str, type: str, least: int | None = None, most: int | None = None) -> int:
     """A number of ``type``, in base 10, 0x, 0o or 0b, or with the unit that the type has, between ``least`` and ``most``."""
     value = {"duration": duration, "bytes": size, "uid": user}.get(type, integer)(text)
-    low, high = limits(type)
-    low, high = (low if least is None else least), (high if most is None else most)
+    low, high = between(type, least, most)
     if not low <= value <= high:
         raise ValueError(f"{text} is not between {low} and {high}{' ns' if type == 'duration' else ''}")
     return value

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from .errors import did_you_mean
 from .lean import NamedTuple
 from .manifest import Program
 from .symbols import SymbolError, binary_path, matching
@@ -152,7 +153,7 @@ def _near(wanted: str, known: Iterable[str]) -> str:
     plain = wanted.replace("*", "")
     begins = [name for name in known if name.startswith(plain[:2])]  # functions are many
     near = difflib.get_close_matches(plain, begins, 3, 0.7)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return did_you_mean(near)
 
 
 class Chosen(NamedTuple):

@@ -271,14 +271,16 @@ class Order:
 
 
 class Object:
-    """The kernel programs and maps of one artefact. Ends with :meth:`close`; any other call after that is a ClosedError."""
+    """The kernel programs and maps of one artefact. Ends with :meth:`close`; any other call after that is a ClosedError. From any
+    thread: a :meth:`drain` may wait while others read, anything else is done by one at a time."""
 
     def __init__(self, driver: Driver, handle: Any, program: Any) -> None:
         self._driver = driver
         self._open_handle: Any = handle
         self._program = program  # libbpf may look at it as long as it is open
         self._sizes: dict[str, MapSizes] = {}
-        self._draining = RLock()  # of one thread, whose signals' handlers may close it
+        self._draining = RLock()  # both of one thread, whose signals' handlers may close it
+        self._calling = RLock()
 
     @property
     def _handle(self) -> Any:
@@ -287,14 +289,16 @@ class Object:
         return self._open_handle
 
     def close(self, wake: Callable[[], None] | None = None) -> None:
-        """Detaches, frees everything; nothing happens the second time. ``wake`` ends a :meth:`drain` of another thread."""
+        """Detaches, frees everything, once other threads' calls have ended; nothing happens the second time. ``wake`` ends a
+        :meth:`drain` of another thread."""
         handle, self._open_handle = self._open_handle, None
         if handle is None:
             return
         if not self._draining.acquire(blocking=wake is None) and wake:
             wake()
             self._draining.acquire()
-        self._driver.lib.er_close(handle)
+        with self._calling:
+            self._driver.lib.er_close(handle)
         self._program = None
         self._draining.release()
 
@@ -308,7 +312,8 @@ class Object:
         self.close()
 
     def _call(self, function: str, what: str, *args: Any) -> int:
-        return self._driver.check(getattr(self._driver.lib, function)(self._handle, *args), what)
+        with self._calling:
+            return self._driver.check(getattr(self._driver.lib, function)(self._handle, *args), what)
 
     def wake_by(self, bell: int, latency_ms: int) -> None:
         """What is written to the descriptor ``bell`` ends a wait in :meth:`drain`; records wait for others for ``latency_ms``."""
@@ -395,7 +400,7 @@ class Object:
 
     def filled(self) -> int:
         """Per cent of the fullest ring that wait to be drained."""
-        return int(self._driver.lib.er_filled(self._handle))
+        return self._call("er_filled", "looking at the rings")
 
     def map_sizes(self, map: str) -> MapSizes:
         if map not in self._sizes:

@@ -163,9 +163,11 @@ def _observe(tracer: Tracer, output: Output, caller: Caller) -> None:
     done = threading.Event()
 
     def call() -> None:
-        caller.call(MANY)
-        done.set()
-        tracer.wake()
+        try:
+            caller.call(MANY)
+        finally:
+            done.set()
+            tracer.wake()
 
     calling = threading.Thread(target=call)
     calling.start()

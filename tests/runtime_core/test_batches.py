@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,6 +193,51 @@ def test_closed_by_another_thread_than_waits(artefact: Make, order: float | None
     tracer.close()
     waiting.join(60)
     assert len(told) == 1
+
+
+class SlowDump:
+    """A driver's library in which a dump lasts until ``go_on``; ``done`` tells in which order."""
+
+    def __init__(self, lib: Any) -> None:
+        self.lib = lib
+        self.inside, self.go_on = threading.Event(), threading.Event()
+        self.done: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.lib, name)
+
+    def er_map_dump(self, *args: Any) -> Any:
+        self.inside.set()
+        assert self.go_on.wait(60)
+        self.done.append("dump")
+        return self.lib.er_map_dump(*args)
+
+    def er_close(self, *args: Any) -> Any:
+        self.done.append("close")
+        return self.lib.er_close(*args)
+
+
+def test_closed_while_another_thread_reads_a_map(artefact: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it reads is there until it has."""
+    tracer = Tracer(str(artefact(one("on_getppid"))), filters={"pid": 1})
+    tracer.open()
+    driver = tracer._driver
+    assert driver
+    slow = SlowDump(driver.lib)
+    monkeypatch.setattr(driver, "lib", slow)
+    with ThreadPoolExecutor() as executor:
+        reading = executor.submit(tracer.dump, "calls")
+        assert slow.inside.wait(60)
+        closing = threading.Thread(target=tracer.close)
+        closing.start()
+        asleep = Path(f"/proc/self/task/{closing.native_id}/wchan")
+        wait_until(lambda: not closing.is_alive() or "futex" in asleep.read_text(), "the other thread closes it, or waits")
+        slow.go_on.set()
+        closing.join(60)
+        reading.result(60)
+    assert slow.done == ["dump", "close"]
+    with pytest.raises(ClosedError):
+        tracer.missed()
 
 
 def test_a_record_that_comes_with_a_wake_is_not_waited_for(tracer: Tracer, child: Child) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from .describe import UnknownThing, describe
+from .inputs.events import EVENTS
 from .inputs.functions import HOOK
 from .inputs.objects import OF_ONE, RECORD
 from .kernel_description import Description
@@ -133,6 +134,11 @@ def _iterators(kernel: Description, kind: str, matches: _Matches) -> Iterator[Ro
             yield Row(kind, f"{kind}:{name}", ", ".join(given))
 
 
+def _events(_: Description, kind: str, matches: _Matches) -> Iterator[Row]:
+    names, period = EVENTS[kind]
+    return (Row(kind, f"{kind}:{name}", f"once in {period}; with :N behind it, once in N") for name in names if matches(name))
+
+
 def _structs(kernel: Description, kind: str, matches: _Matches) -> Iterator[Row]:
     return (Row(kind, f"{kind}:{name}", "") for name in kernel.btf.struct_names() if matches(name))
 
@@ -150,6 +156,7 @@ _LISTS: dict[str, Callable[[Description, str, _Matches], Iterable[Row]]] = {
     **dict.fromkeys(_FUNCTIONS, _functions),
     "lsm": _hooks,
     "iter": _iterators,
+    **dict.fromkeys(EVENTS, _events),
     "struct": _structs,
     "enum": _enums,
 }

@@ -44,8 +44,9 @@ def problems(root: Node, stem: str) -> Iterator[Problem]:
         yield from _refused(name.text, name.at)
     yield from _given_names(root)
     yield from _collisions(root)
+    maps = dict(_named(_entry(root, "maps")))
     for body in _bodies(root):
-        yield from _variables(body)
+        yield from _variables(body, maps)
 
 
 def _given_names(root: Node) -> Iterator[Problem]:
@@ -90,11 +91,13 @@ def _collisions(root: Node) -> Iterator[Problem]:
         for section in sections:
             for name, at in _named(_entry(root, section)):
                 if name in seen:
-                    first = seen[name]
-                    place = f"{first.mark.line}:{first.mark.column}"
-                    yield at.problem(f"the name {quote(name)} is taken by {first.path} at {place}")
+                    yield _taken(name, at, seen[name])
                 else:
                     seen[name] = at
+
+
+def _taken(name: str, at: At, first: At) -> Problem:
+    return at.problem(f"the name {quote(name)} is taken by {first.path} at {first.mark.line}:{first.mark.column}")
 
 
 def _named(node: Node | None) -> Iterator[tuple[str, At]]:
@@ -111,17 +114,21 @@ def _bodies(root: Node) -> Iterator[Node]:
     yield from _values(_entry(root, "spans"))
 
 
-def _variables(node: Node) -> Iterator[Problem]:
+def _variables(node: Node, maps: dict[str, At]) -> Iterator[Problem]:
     """The names that any ``let`` or ``keep`` below ``node`` gives."""
     if isinstance(node, Mapping):
         for key in ("let", "keep"):
-            yield from _keys(node.entries.get(key), BUILTINS, "is a name of the language")
+            names = node.entries.get(key)
+            yield from _keys(names, BUILTINS, "is a name of the language")
+            for name, at in names.keys.items() if isinstance(names, Mapping) else ():
+                if name in maps:
+                    yield _taken(name, at, maps[name])
         for key in ("on", "start", "end", "first", "do", "then", "else"):
             if (inner := node.entries.get(key)) is not None:
-                yield from _variables(inner)
+                yield from _variables(inner, maps)
     elif isinstance(node, Sequence):
         for item in node.items:
-            yield from _variables(item)
+            yield from _variables(item, maps)
 
 
 def _entry(node: Node | None, key: str) -> Node | None:

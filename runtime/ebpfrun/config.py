@@ -36,7 +36,7 @@ RING = "a power of two from 4KiB to 1GiB"
 def insist_on_times(latency: float | None, order: float | None) -> None:
     """Of Python programs: seconds, as :class:`~ebpfrun.tracer.Tracer` takes them."""
     for name, value, most in (("latency", latency, LONGEST_LATENCY), ("order", order, LONGEST_WINDOW)):
-        if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= most):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most):
             raise UsageError(f"{name}: expected seconds, at most {most}, not {value!r}")
 
 
@@ -45,7 +45,7 @@ def insist_on_ring(manifest: Manifest, size: int) -> None:
     if not isinstance(size, int) or not is_ring(size):
         raise UsageError(f"ring: expected bytes, {RING}, not {size!r}")
     if large := [e for e in manifest.events if e.size + _RECORD_HEAD > size]:
-        raise UsageError(f"argument --ring: {size} bytes are too few for one event {large[0].name}")
+        raise UsageError(f"ring: {size} bytes are too few for one event {large[0].name}")
 
 
 def pack(

@@ -235,7 +235,10 @@ def parse(target: Target, manifest: Manifest) -> Options:
     if unknown:
         parser.error(_unknown(unknown[0], [o for a in parser._actions for o in a.option_strings], manifest))
     if args.ring is not None:
-        config.insist_on_ring(manifest, args.ring)
+        try:
+            config.insist_on_ring(manifest, args.ring)
+        except UsageError as error:
+            raise UsageError(f"argument --{error}") from None
     given = {p.name: getattr(args, f"param.{p.name}") for p in manifest.params}
     return Options(
         duration=args.duration,

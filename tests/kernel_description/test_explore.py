@@ -98,6 +98,13 @@ def test_a_kernel_without_kprobes_says_so(made: Description) -> None:
     assert any("CONFIG_KPROBES" in note for note in find(made, "kill*").notes)
 
 
+def test_events_of_perf_are_found_by_their_kind(made: Description) -> None:
+    assert [row.name for row in find(made, "software:*faults").rows] == [
+        f"software:{name}faults" for name in ("page-", "", "minor-", "major-", "alignment-", "emulation-")
+    ]
+    assert {row.kind for row in find(made, "hardware:cache").rows} == {"hardware"}
+
+
 def test_a_function_that_can_t_be_traced_is_described_with_the_reason(made: Description) -> None:
     account = describe(made, "fentry:hidden")
     assert any("notrace" in line for line in account.about)

@@ -129,6 +129,7 @@ def test_values_of_another_type_are_refused(
         ({"ring": "4KiB"}, "ring: expected bytes, a power of two from 4KiB to 1GiB, not '4KiB'"),
         ({"latency": -1}, "latency: expected seconds, at most 1, not -1"),
         ({"latency": 5}, "latency: expected seconds, at most 1, not 5"),
+        ({"latency": True}, "latency: expected seconds, at most 1, not True"),
         ({"order": "100ms"}, "order: expected seconds, at most 10, not '100ms'"),
     ],
 )

@@ -6,7 +6,9 @@ import operator
 from collections.abc import Callable
 
 from ebpfgen import expr, ir
+from ebpfgen.expr import ExpressionError
 from ebpfgen.problems import near_misses
+from ebpfgen.records import replace
 from ebpfgen.wording import of_type, of_value
 
 from .members import Members
@@ -105,6 +107,16 @@ class Comparisons(Members):
             hint = f"cast the unsigned one, (i{bits})x, or where it is never negative the signed one, (u{bits})x"
             raise self.fail(node, f"compares signed {signed} with unsigned {unsigned}: {why}", hint=hint)
 
+    def beside(self, left: ir.Expr, node: expr.Node) -> ir.Expr:
+        """What is compared with ``left``; where that is text and this no name, perhaps quotes are missing."""
+        try:
+            return self.value(node)
+        except ExpressionError as error:
+            p = error.problem
+            if isinstance(node, expr.Name) and not (p.near or p.hint) and isinstance(self.as_text(left).type, ir.StringT):
+                raise ExpressionError(replace(p, hint=f'text is written "{node.name}"')) from None
+            raise
+
     def fits(self, node: expr.Node, value: ir.Expr, kind: ir.IntT) -> None:
         """Refuses a constant beside numbers among which it can't be."""
         if not isinstance(value, ir.Const):
@@ -117,7 +129,7 @@ class Comparisons(Members):
     def contains(self, node: expr.Contains) -> ir.Expr:
         if isinstance(node.container, expr.Tuple):
             item = self.value(node.item)
-            pairs = [self.compare(v, "==", item, self.value(v)) for v in node.container.items]
+            pairs = [self.compare(v, "==", item, self.beside(item, v)) for v in node.container.items]
             return ir.OneOf(ir.BoolT(), item, tuple(pairs))
         if isinstance(node.container, expr.Name) and node.container.name in self.scope.maps:
             found = self.scope.maps[node.container.name]

@@ -41,7 +41,8 @@ class Operators(Comparisons):
         if op == "??":
             return self.default(node)
         if op in ("==", "!=", "<", "<=", ">", ">="):
-            return self.compare(node, op, self.value(node.left), self.value(node.right))
+            left = self.value(node.left)
+            return self.compare(node, op, left, self.beside(left, node.right))
         return self.arithmetic(node)
 
     def default(self, node: expr.Binary) -> ir.Expr:

@@ -782,7 +782,9 @@ static long dump_array(const struct bpf_map *map, char *keys, char *values, uint
 {
 	uint32_t i, entries = bpf_map__max_entries(map);
 
-	for (i = 0; i < entries && i < max; i++) {
+	if (entries > max)
+		return -ENOSPC;
+	for (i = 0; i < entries; i++) {
 		int error = bpf_map_lookup_elem(bpf_map__fd(map), &i, values + i * bytes_of_value(map));
 
 		if (error)
@@ -801,18 +803,19 @@ static long dump_hash(const struct bpf_map *map, char *keys, char *values, uint3
 	uint32_t used = 0;
 	int error = place ? 0 : -ENOMEM;
 
-	while (!error && used < max) {
+	while (!error) {
 		uint32_t count = max - used;
 
-		error = bpf_map_lookup_batch(bpf_map__fd(map), used ? place : NULL, next, keys + used * key,
-					     values + used * value, &count, NULL);
+		/* Buckets are left but no room is: what was deleted in those behind us came back in those before us. */
+		error = count ? bpf_map_lookup_batch(bpf_map__fd(map), used ? place : NULL, next, keys + used * key,
+						     values + used * value, &count, NULL) : -ENOSPC;
 		if (!error || error == -ENOENT) { /* ENOENT: this was the last batch */
 			used += count;
 			memcpy(place, next, key < 8 ? 8 : key);
 		}
 	}
 	free(place);
-	return error && error != -ENOENT ? error : (long)used;
+	return error == -ENOENT ? (long)used : error;
 }
 
 long er_map_dump(er_object *o, const char *map, void *keys, void *values, uint32_t max)

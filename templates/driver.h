@@ -61,8 +61,8 @@ int er_filled(const er_object *o);             /* per cent of the fullest ring *
 void er_latency(er_object *o, int latency_ms);
 int er_bell(er_object *o, int fd);              /* what is written there ends a wait; a pipe that does not block; at most once */
 
-/* Maps, after load. dump copies at most max entries: keys, then values (per-CPU maps: values of every possible CPU, each
- * rounded up to 8 bytes); returns their number. */
+/* Maps, after load. dump copies keys and values (per-CPU maps: values of every possible CPU, each
+ * rounded up to 8 bytes) and returns how many; -ENOSPC when there are more than max. */
 int er_map_sizes(er_object *o, const char *map, uint32_t *key, uint32_t *value, uint32_t *max_entries, int *per_cpu);
 long er_map_dump(er_object *o, const char *map, void *keys, void *values, uint32_t max);
 int er_map_update(er_object *o, const char *map, const void *key, const void *value);

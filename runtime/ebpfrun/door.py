@@ -415,11 +415,7 @@ class Object:
         sizes = self.map_sizes(map)
         step = (sizes.value + 7) // 8 * 8 if sizes.per_cpu else sizes.value
         cpus = self._driver.cpus if sizes.per_cpu else 1
-        keys = bytearray(sizes.key * sizes.max_entries)
-        values = bytearray(step * cpus * sizes.max_entries)
-        from_buffer = self._driver.ffi.from_buffer
-        what = f"reading map {map}"
-        found = self._call("er_map_dump", what, map.encode(), from_buffer(keys), from_buffer(values), sizes.max_entries)
+        keys, values, found = self._dumped(map, sizes.key, step * cpus, sizes.max_entries)
         return [
             (
                 bytes(keys[i * sizes.key : (i + 1) * sizes.key]),
@@ -427,6 +423,17 @@ class Object:
             )
             for i in range(found)
         ]
+
+    def _dumped(self, map: str, key: int, value: int, room: int) -> tuple[bytearray, bytearray, int]:
+        """Keys, values, and how many; with more room where entries that come and go meanwhile were more than the map holds."""
+        keys, values, from_buffer = bytearray(key * room), bytearray(value * room), self._driver.ffi.from_buffer
+        args = map.encode(), from_buffer(keys), from_buffer(values), room
+        try:
+            return keys, values, self._call("er_map_dump", f"reading map {map}", *args)
+        except DriverError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+        return self._dumped(map, key, value, 2 * room)
 
     def update(self, map: str, key: bytes, value: bytes) -> None:
         """Sets an entry of a map."""

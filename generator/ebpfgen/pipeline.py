@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from .ir import CheckedSpec
 from .kernel import Kernel, running
 from .loader import load
 from .pieces import Pieces
-from .problems import MachineError, SpecError
+from .problems import MachineError, Problem, SpecError
 from .processes import NOTHING
 from .records import record
 from .rendering import Renderer, Templates
@@ -119,7 +120,10 @@ def _compile(emitted: Emitted, pieces: Pieces, clang: toolchain.Compiler, settin
     if not pieces.take(f"{name}_cffi.py", driver_h, emitted.cdef, version()):
         pieces.write(f"{name}_cffi.py", binding(driver_h, emitted.cdef, f"{name}_cffi"))
     if not taken:
-        clang.finish()
+        try:
+            clang.finish()
+        except MachineError as error:
+            raise _over_the_stack(str(error), emitted) or error from None
         object = folder / f"{name}.bpf.o"
         object.write_bytes(look_back.set_apart(object.read_bytes()))
     step("skeleton")
@@ -137,6 +141,20 @@ def _compile(emitted: Emitted, pieces: Pieces, clang: toolchain.Compiler, settin
         code = _link(emitted, pieces, setting)
         making_types.finish()
     return code
+
+
+_OVER = re.compile(r"\.bpf\.c:(\d+):\d+: error: Looks like the BPF stack limit")
+
+
+def _over_the_stack(said: str, emitted: Emitted) -> SpecError | None:
+    """Only clang knows how much of a program it has to keep at a time; it tells the lines where such programs begin."""
+    from .linked import STACK
+
+    begin = (int(line) for line in dict.fromkeys(_OVER.findall(said)))
+    marks = [min((line, at) for line, at in emitted.places.items() if line > first)[1] for first in begin]
+    words = f"the program that begins here keeps more at a time than the {STACK} bytes of stack that the kernel has for it"
+    problems = [Problem(at, "", words, hint="have fewer variables, or let another probe do a part of it") for at in marks]
+    return SpecError(problems) if problems else None
 
 
 def _link(emitted: Emitted, pieces: Pieces, setting: Setting) -> str:

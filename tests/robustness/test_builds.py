@@ -211,6 +211,23 @@ def test_a_mistake_of_our_own_with_one_spec_leaves_the_others(tmp_path: Path) ->
     assert "Traceback" in done.err
 
 
+def test_more_variables_than_the_stack_holds(tmp_path: Path) -> None:
+    """All are needed by the first statement, and again by the last; what is made of a parameter is not made twice."""
+    names = [f"v{i}" for i in range(90)]
+    lets = "".join(f"      {name}: args.arg{2 + i % 4} * $by + {i}\n" for i, name in enumerate(names))
+    (tmp_path / "many.yaml").write_text(
+        "ebpfgen: 1\nname: many\nsummary: x\nparams: {by: {type: u64, help: x}}\n"
+        "maps: {m: {type: array, max_entries: 1, key: u32, value: u64}}\n"
+        f"probes:\n  - on: tracepoint:syscalls:sys_enter_prctl\n    let:\n{lets}    do:\n"
+        f"      - {{set: 'm[0]', to: '{' + '.join(names)}'}}\n      - {{set: 'm[0]', to: 'm[0] + ({' ^ '.join(names)})'}}\n"
+    )
+    done = run(EBPFGEN, "build", "many.yaml", cwd=tmp_path)
+    assert done.status == SPEC
+    assert done.err.splitlines()[0].startswith("many.yaml:9:16: the program that begins here keeps more at a time than the 512 bytes of")
+    assert "clang" not in done.err
+    assert not (tmp_path / "build/many").exists()
+
+
 def test_two_builds_of_one_spec_at_once(tmp_path: Path) -> None:
     """Each leaves the whole, and neither takes the other's folder for rubbish."""
     path = spec(tmp_path)

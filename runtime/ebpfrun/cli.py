@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(list(sys.argv[1:] if argv is None else argv), stop)
     except EbpfrunError as error:
+        if error.exit_status == EXIT_BUG and os.environ.get(TRACEBACK):
+            raise
         _say(f"ebpfrun: {error}")
         return error.exit_status
     except Exception as error:

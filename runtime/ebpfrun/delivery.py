@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from . import values
 from .batch import Batch
+from .errors import SinkCrashed
 from .lean import NamedTuple
 from .queues import BLOCK, DROP_NEWEST, POLICIES, Queue
 from .sinks import Sink, SinkError
@@ -117,6 +118,7 @@ class Delivery:
         self._open = True
         self._stepped = time.monotonic()
         self._unflushed: float | None = None
+        self._looked = 0.0
 
     # --- the side that drains ---
 
@@ -140,13 +142,16 @@ class Delivery:
         """Hands it on; the caller's own batch stays the caller's."""
         if self._queue.idle:
             self._stepped = time.monotonic()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=f"sink {self.label}", daemon=True)
-            self._thread.start()
+        self._begin()
         for lost in self._queue.put(batch.share()):
             (self.fate.dropped if self.alive else self.fate.failed).update(lost.counts)
             self.readings_lost += len(lost.readings)
             lost.release()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"sink {self.label}", daemon=True)
+            self._thread.start()
 
     def wait(self) -> None:
         """Until all that was put until now is written, or lost."""
@@ -154,11 +159,11 @@ class Delivery:
 
     def end(self) -> None:
         """No more batches come: what waits is written, then the sink is closed. Does not wait for that."""
+        if self._thread is None:
+            self._stepped = time.monotonic()
         self._ending.set()
         self._queue.close()
-        if self._thread is None:
-            self._close()
-            self._ended.set()
+        self._begin()  # it may not have had a batch; a close that stands still must not keep us waiting either
 
     def join(self, asked: Callable[[], bool] = lambda: True) -> None:
         """Waits for the end, as long as the sink goes on taking; then what it did not take is given up and counted. ``asked``:
@@ -196,6 +201,7 @@ class Delivery:
     # --- the sink's own thread ---
 
     def _run(self) -> None:
+        batch = None
         try:
             while not self._queue.ended:
                 batch = self._queue.get(self._until_flush())
@@ -204,16 +210,25 @@ class Delivery:
                     self._stepped = time.monotonic()
                 self._flush_when_due()
                 if batch is not None:
+                    batch = None
                     self._queue.finished()
-        except BaseException as error:  # a sink's bug: told by whoever waits for the end
-            self.crashed = error
+        except BaseException as error:  # a sink's bug: told at once, and by whoever waits for the end
+            self.crashed = self._crash(error)
         finally:
             self._fail_the_rest()
             self._close()
-            if self.crashed is not None:
+            if batch is not None:
                 self._queue.finished()
             self._changed()
             self._ended.set()  # last of all: who waits for it may take down what `changed` needs
+
+    def _crash(self, error: BaseException) -> BaseException:
+        """As what it is reported: what is not of this package is not our bug."""
+        if type(self._sink).__module__.partition(".")[0] == __package__:
+            return error
+        crash = SinkCrashed(self.label, error)
+        crash.__cause__ = error
+        return crash
 
     def _write(self, batch: Batch) -> None:
         with self._lock:
@@ -235,16 +250,24 @@ class Delivery:
         if taken and self._unflushed is None:
             self._unflushed = time.monotonic()
 
-    def _until_flush(self) -> float | None:
-        if self._unflushed is None:
+    def _flush_at(self) -> float | None:
+        """The monotonic time of the next flush: for what was written, or because the sink wants one at that time."""
+        if self.failed is not None:
             return None
-        return max(0.0, self._unflushed + self._settings.flush - time.monotonic())
+        usual = None if self._unflushed is None else self._unflushed + self._settings.flush
+        due = getattr(self._sink, "due", None)
+        moments = [usual, None if due is None else max(due, self._looked + _STEP)]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _until_flush(self) -> float | None:
+        at = self._flush_at()
+        return None if at is None else max(0.0, at - time.monotonic())
 
     def _flush_when_due(self) -> None:
-        if self._unflushed is not None and time.monotonic() - self._unflushed >= self._settings.flush:
-            self._unflushed = None
-            if self.failed is None:
-                self._try(self._sink.flush)
+        at, now = self._flush_at(), time.monotonic()
+        if at is not None and at <= now:
+            self._unflushed, self._looked = None, now
+            self._try(self._sink.flush)
 
     def _try(self, act: Callable[[], None]) -> bool:
         """Again and again while the target may recover. False when the sink has failed for good, and is closed."""
@@ -285,6 +308,7 @@ class Delivery:
         """Only after a crash there is a rest."""
         for batch in self._queue.clear():
             self.fate.failed.update(batch.counts)
+            self.readings_lost += len(batch.readings)
             batch.release()
 
     def _close(self) -> None:
@@ -296,4 +320,4 @@ class Delivery:
                 self._take_back(error)
                 self.failed = self.failed or error
             except BaseException as error:
-                self.crashed = self.crashed or error
+                self.crashed = self.crashed or self._crash(error)

@@ -62,6 +62,15 @@ class ClosedError(EbpfrunError):
     """A tracer was used after it was closed, or before it was opened: a bug of the caller."""
 
 
+class SinkCrashed(EbpfrunError):
+    """A sink of another package did what no sink may: a bug of that package."""
+
+    def __init__(self, label: str, error: BaseException) -> None:
+        self.error = error
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        super().__init__(f"sink {label}: {what}; a bug of that sink ({TRACEBACK}=1 in the environment shows where)")
+
+
 class CommandNotFound(EbpfrunError):
     """There is no command of the name after ``-c``."""
 

@@ -65,7 +65,7 @@ class Output:
         self._notify = changed
         self._told: set[str] = set()
         self.end: End | None = None
-        context = Context(records.manifest, records.names, stdout if stdout is not None else sys.stdout, ended)
+        context = Context(records.manifest, records.names, stdout if stdout is not None else sys.stdout, ended, self._tell)
         self._deliveries: list[Delivery] = []
         self._open(sinks, context, policy)
 
@@ -217,9 +217,10 @@ class Output:
     def _changed(self) -> None:
         """In a sink's thread: says at once that it is gone, if the run goes on without it; else finish does."""
         for delivery in self._deliveries:
-            if delivery.failed and not delivery.failed.reader_gone and delivery.label not in self._told and not self.done:
+            gone = delivery.crashed or (delivery.failed if delivery.failed and not delivery.failed.reader_gone else None)
+            if gone and delivery.label not in self._told and not self.done:
                 self._told.add(delivery.label)
-                self._tell(f"{delivery.failed}; the other sinks go on")
+                self._tell(f"{gone}; the other sinks go on")
         self._notify()
 
     def _say(self, *lines: str) -> None:

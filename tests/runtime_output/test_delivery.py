@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ebpfrun import delivery as delivery_module
 from ebpfrun.batch import Batch
 from ebpfrun.delivery import Delivery, Settings
-from ebpfrun.errors import UsageError
+from ebpfrun.errors import SinkCrashed, UsageError
 from ebpfrun.pages import Pages
 from ebpfrun.queues import BLOCK, DROP_NEWEST, DROP_OLDEST, POLICIES, Queue, size_of
 from ebpfrun.records import Records
@@ -189,7 +189,7 @@ def test_a_sinks_bug_is_not_swallowed_and_its_events_are_counted() -> None:
     put(delivery, 1, 2)
     delivery.end()
     delivery.join()
-    assert isinstance(delivery.crashed, ZeroDivisionError)
+    assert isinstance(delivery.crashed, SinkCrashed) and isinstance(delivery.crashed.error, ZeroDivisionError)
     assert delivery.fate.failed[0] == 2
 
 

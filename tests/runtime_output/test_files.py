@@ -93,8 +93,8 @@ def test_what_is_written_at_once_is_packed_at_once(compress: str, tmp_path: Path
     lines = [b'{"name": "%d"}\n' % i for i in range(2000)]
     wholes = []
     for number, pieces in enumerate([lines, [b"".join(lines)]]):
-        files = Files("jsonl", str(tmp_path / f"{number}.jsonl"), Rotation(), compress)
-        files.write(pieces)
+        files = Files("jsonl", str(tmp_path / f"{number}.jsonl"), Rotation(), compress, b"", print)
+        files.write(pieces, {})
         files.close()
         (path,) = tmp_path.glob(f"{number}.*")
         wholes.append(path.read_bytes())
@@ -155,7 +155,7 @@ def test_names_that_are_taken_are_passed_over(tmp_path: Path) -> None:
 
 def test_two_runs_do_not_write_the_same_file(tmp_path: Path) -> None:
     sink = opened(f"jsonl:{tmp_path}/out,compress=gzip")
-    with pytest.raises(SinkError, match="another run is writing it"):
+    with pytest.raises(SinkError, match="another run or another sink is writing it"):
         opened(f"jsonl:{tmp_path}/out,compress=gzip")
     sink.close()
     opened(f"jsonl:{tmp_path}/out,compress=gzip").close()

@@ -220,7 +220,7 @@ def test_memory_that_nobody_uses_is_given_back_now_and_then(monkeypatch: pytest.
     assert len(times) == 2
 
 
-def _full(pieces: Any) -> None:
+def _full(pieces: Any, events: Any) -> None:
     raise SinkError("csv", "there", OSError(28, "full"))
 
 

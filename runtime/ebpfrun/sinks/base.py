@@ -32,7 +32,8 @@ _MAY_PASS = frozenset((
 
 class Sink(Protocol):
     """The contract, tested by :mod:`ebpfrun.sinks.conformance`. An attribute ``wants_account`` that is true asks for
-    ``batch.account`` beside the readings of each interval."""
+    ``batch.account`` beside the readings of each interval; an attribute ``due`` that is no None is the time (of
+    ``time.monotonic``) when ``flush`` is wanted though nothing was written, as for a file that is complete by its age."""
 
     def write(self, batch: Batch) -> None:
         """Takes every row of the batch, or raises SinkError. The batch is over when this returns: what is kept is a copy."""
@@ -48,26 +49,33 @@ def _never() -> bool:
     return False
 
 
+def _to_nobody(_words: str) -> None:
+    """There is nobody who would be told."""
+
+
 class Context(NamedTuple):
     """What a sink may know. ``stdout`` is None when the process has none. Once ``ended`` says so, nobody is waited for any more
-    who does not read."""
+    who does not read. ``say`` tells people what they should know and is no failure."""
 
     manifest: Manifest
     names: Names
     stdout: TextIO | None
     ended: Callable[[], bool] = _never
+    say: Callable[[str], None] = _to_nobody
 
 
 class SinkError(MachineError):
     """A target can't be opened or written. ``reader_gone``: the other end of a pipe was closed, which is no fault and ends a run
-    quietly. ``may_pass``: trying again later may help. ``lost``: how many events (by id) the target does not have although
-    ``write`` took them; those of a ``write`` that raises are not among them. ``stored``: how many of these it has all the same,
-    where a sink has several files and some have their part; they count where the batch is not tried again."""
+    quietly. ``busy``: somebody else is writing it. ``may_pass``: trying again later may help. ``lost``: how many events (by id)
+    the target does not have although ``write`` took them; those of a ``write`` that raises are not among them. ``stored``: how
+    many of these it has all the same, where a sink has several files and some have their part; they count where the batch is not
+    tried again."""
 
     def __init__(self, sink: str, target: str, error: OSError, lost: Mapping[int, int] | None = None) -> None:
         self.sink = sink
         self.target = target
         self.reader_gone = error.errno == errno.EPIPE
+        self.busy = error.errno == errno.EBUSY
         self.may_pass = error.errno in _MAY_PASS
         self.lost = dict(lost or {})
         self.stored: dict[int, int] = {}
@@ -88,8 +96,11 @@ class Stream:
     """A file, or the standard output, written to without a buffer of our own: what failed is known at once, and nothing is left
     over for the interpreter to trip on at its end."""
 
+    due = None
+
     def __init__(self, sink: str, target: str, context: Context) -> None:
-        """A file is made, or emptied if it is there; a named pipe is opened when somebody reads it."""
+        """A file is made, or emptied if it is there, unless somebody else is writing it; a named pipe is opened when somebody
+        reads it."""
         self._sink = sink
         self._target = target
         self._stdout: TextIO | None = None
@@ -129,7 +140,7 @@ class Stream:
         columns, lines = os.get_terminal_size(self._fd)
         return (columns, lines or _USUAL_LINES) if columns else None
 
-    def write(self, pieces: Iterable[Any]) -> None:
+    def write(self, pieces: Iterable[Any], _events: Mapping[int, int] | None = None) -> None:
         """Writes all of them (bytes of UTF-8), or raises SinkError; a file of our own then ends where it ended before."""
         done = 0
         try:
@@ -202,10 +213,30 @@ def take_back(fd: int, written: int) -> None:
     os.lseek(fd, 0, os.SEEK_END)
 
 
+def lock(fd: int) -> None:
+    """Until the descriptor is closed, by whoever has it: what one writes another may not empty."""
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(errno.EBUSY, "another run or another sink is writing it") from None
+    except OSError:  # a file system without locks
+        return
+
+
 def _open(path: str, ended: Callable[[], bool]) -> int:
     while True:
         try:
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+            try:
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    lock(fd)
+                    os.ftruncate(fd, 0)
+            except OSError:
+                os.close(fd)
+                raise
+            return fd
         except OSError as error:
             if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
                 raise

@@ -7,6 +7,7 @@ each bucket that is not empty; ``seconds`` is empty for figures since the start.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ebpfrun.batch import Batch
@@ -19,7 +20,7 @@ from ebpfrun.render import iso_time
 
 from . import losses, tables
 from .base import Context, SinkError
-from .files import OPTIONS, Out, open_out
+from .files import OPTIONS, Out, first_due, open_out
 from .line_writer import LineWriter
 from .words import Words
 
@@ -65,9 +66,9 @@ class Csv:
         self._half = None
         if self._losses is not None and batch.account is not None:
             found = ((iso_time(row[0]), *row[1:3], row[3] or "", row[4]) for row in losses.rows(batch.account))
-            self._losses.write([_lines(found)])
+            self._losses.write([_lines(found)], {})
         for reading in batch.readings:
-            self._metrics[reading.metric.name].write([_lines(self._metric_rows(reading))])
+            self._metrics[reading.metric.name].write([_lines(self._metric_rows(reading))], {})
 
     def _metric_rows(self, reading: Reading) -> Iterator[Sequence[Any]]:
         head = [iso_time(reading.time), "" if reading.seconds is None else round(reading.seconds, 6)]
@@ -86,18 +87,25 @@ class Csv:
         own = [self._losses] if self._losses is not None else []
         return [*self._events.values(), *self._metrics.values(), *own]
 
+    @property
+    def due(self) -> float | None:
+        return first_due(self._outs())
+
     def flush(self) -> None:
         for out in self._outs():
             out.flush()
 
     def close(self) -> None:
         failed: SinkError | None = None
+        lost: Counter[int] = Counter()
         for out in self._outs():
             try:
                 out.close()
             except SinkError as error:
+                lost.update(error.lost)
                 failed = error
         if failed is not None:
+            failed.lost = dict(lost)
             raise failed
 
 

@@ -9,16 +9,17 @@ begins where one has grown to that size or that age; their names carry the time 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from ebpfrun import values
-from ebpfrun.errors import MachineError
 from ebpfrun.lean import Any, NamedTuple, Protocol
 
 from .base import STDOUT, Context, SinkError, Stream
+from .compression import COMPRESSORS, SUFFIXES, compression
+from .partial import Namer, Partial, Say
 from .words import Words
 
 OPTIONS = ("rotate", "compress")
@@ -33,8 +34,11 @@ class Rotation(NamedTuple):
     def __bool__(self) -> bool:
         return self.size is not None or self.seconds is not None
 
-    def due(self, size: int, age: float) -> bool:
-        return (self.size is not None and size >= self.size) or (self.seconds is not None and age >= self.seconds)
+    def due(self, size: int, begun: float) -> float | None:
+        """The monotonic time when a file of that size is complete whose first event came at ``begun``; None for never."""
+        if self.size is not None and size >= self.size:
+            return begun
+        return None if self.seconds is None else begun + self.seconds
 
 
 def rotation(text: str) -> Rotation:
@@ -51,225 +55,80 @@ def rotation(text: str) -> Rotation:
     return Rotation(size, seconds)
 
 
-# Compression.
-
-
-class Compressor(Protocol):
-    """One stream. ``pause``: what was given until now shall be readable as it is; ``taken``: it can't be taken back any more;
-    ``back`` takes back what came since."""
-
-    def compress(self, data: Any) -> bytes: ...
-
-    def pause(self) -> bytes: ...
-
-    def finish(self) -> bytes: ...
-
-    def taken(self) -> None: ...
-
-    def back(self) -> None: ...
-
-
-class Gzip:
-    """Level 1: what a tracer may take of the traced machine is little."""
-
-    def __init__(self) -> None:
-        import zlib
-
-        self._now = zlib.compressobj(1, zlib.DEFLATED, 31)
-        self._before = self._now.copy()
-
-    def compress(self, data: Any) -> bytes:
-        return self._now.compress(data)
-
-    def pause(self) -> bytes:
-        return b""  # readers take what there is of it
-
-    def finish(self) -> bytes:
-        return self._now.flush()
-
-    def taken(self) -> None:
-        self._before = self._now.copy()
-
-    def back(self) -> None:
-        self._now = self._before.copy()
-
-
-class Zstd:
-    """What is written at once is a frame: readers take frames one behind the other as one stream, and none depends on another."""
-
-    def __init__(self) -> None:
-        self._new = _zstd()
-        self._frame: Any = None
-
-    def compress(self, data: Any) -> bytes:
-        if self._frame is None:
-            self._frame = self._new()
-        packed: bytes = self._frame.compress(data)
-        return packed
-
-    def pause(self) -> bytes:
-        frame, self._frame = self._frame, None
-        packed: bytes = frame.flush() if frame is not None else b""
-        return packed
-
-    def finish(self) -> bytes:
-        return b""
-
-    def taken(self) -> None:
-        pass
-
-    def back(self) -> None:
-        self._frame = None
-
-
-def _zstd() -> Callable[[], Any]:
-    """What begins a frame."""
-    try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14 has it
-
-        return lambda: zstd.ZstdCompressor(level=3)
-    except ImportError:
-        pass
-    try:
-        import zstandard
-    except ImportError:
-        raise MachineError("compress=zstd needs a package: pip install 'ebpfgen[zstd]' (gzip needs none)") from None
-    return zstandard.ZstdCompressor(level=3).compressobj
-
-
-COMPRESSORS: dict[str, Callable[[], Compressor]] = {"gzip": Gzip, "zstd": Zstd}
-SUFFIXES = {"gzip": ".gz", "zstd": ".zst"}
-
-
-def compression(text: str) -> str:
-    if text not in COMPRESSORS:
-        raise ValueError(f"expected {' or '.join(COMPRESSORS)}")
-    return text
-
-
-# Files.
-
-
-class Partial:
-    """A file on its way. The lock ends with the descriptor: two runs that write the same file are told so."""
-
-    def __init__(self, sink: str, path: str) -> None:
-        self._sink = sink
-        self.path = path
-        self.partial = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.partial")
-        try:
-            if os.path.isdir(path):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            self.fd = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            self._lock()
-        except OSError as error:
-            raise SinkError(sink, path, error) from None
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(self.fd, 0)
-        except OSError as error:
-            os.close(self.fd)
-            raise OSError(error.errno, "another run is writing it") from None
-
-    def finish(self) -> None:
-        """It is whole: puts it in place."""
-        try:
-            os.fsync(self.fd)
-            os.rename(self.partial, self.path)
-        except OSError as error:
-            raise SinkError(self._sink, self.partial, error) from None
-        finally:
-            os.close(self.fd)
-
-    def leave(self, remove: bool) -> None:
-        """It will not be whole; it may still be worth something as it is."""
-        if remove:
-            os.unlink(self.partial)
-        os.close(self.fd)
-
-
-class Namer:
-    """Where the next file goes: always ``path``, or with rotation names of its own."""
-
-    def __init__(self, path: str, rotates: bool) -> None:
-        stem, compressed = os.path.splitext(path) if path.endswith(tuple(SUFFIXES.values())) else (path, "")
-        self._stem, suffix = os.path.splitext(stem)
-        self._suffix = suffix + compressed
-        self._path = path
-        self._rotates = rotates
-        self._number = 0
-
-    def next(self) -> str:
-        if not self._rotates:
-            return self._path
-        begun = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        while True:
-            self._number += 1
-            path = f"{self._stem}-{begun}-{self._number:04d}{self._suffix}"
-            if not os.path.exists(path):
-                return path
-
-
 class Files:
     """One file behind the other, each beginning with ``head``. Written to as a :class:`~ebpfrun.sinks.base.Stream` is."""
 
-    def __init__(self, sink: str, path: str, rotation: Rotation, compress: str | None, head: bytes = b"") -> None:
+    def __init__(self, sink: str, path: str, rotation: Rotation, compress: str | None, head: bytes, say: Say) -> None:
         self._sink = sink
         self._rotation = rotation
         self._compressor = COMPRESSORS[compress] if compress else None
-        suffix = SUFFIXES[compress] if compress else ""
-        self._namer = Namer(path if path.endswith(suffix) else path + suffix, bool(rotation))
+        self._path = path if path.endswith(suffix := SUFFIXES[compress] if compress else "") else path + suffix
+        self._namer = Namer(sink, self._path, bool(rotation), say)
         self._head = head
         self._file: Partial | None = None
+        self._rows: Counter[int] = Counter()
         self._closed = False
         self._begin()
 
     def _begin(self) -> None:
         self._packed = self._compressor() if self._compressor else None
-        self._file = Partial(self._sink, self._namer.next())
-        self._size, self._begun, self._empty = 0, time.monotonic(), True
+        self._file = self._namer.begin()
+        self._size = 0
+        self._begun: float | None = None
+        self._rows.clear()
         if self._head:
             try:
                 self._put([self._head])
             except SinkError:
                 self._abandon()
                 raise
-            self._empty = True
 
     def _abandon(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             file.leave(remove=True)
 
-    def write(self, pieces: Iterable[Any]) -> None:
+    @property
+    def due(self) -> float | None:
+        """The monotonic time when a flush completes the file; None for never."""
+        return None if self._file is None or self._begun is None else self._rotation.due(self._size, self._begun)
+
+    def write(self, pieces: Iterable[Any], events: Mapping[int, int]) -> None:
         """Writes all, or raises SinkError; the file then holds what it held before."""
         if self._closed:
-            raise SinkError(self._sink, self._namer.next(), OSError(errno.EBADF, "written to after it was closed"))
+            raise SinkError(self._sink, self._path, OSError(errno.EBADF, "written to after it was closed"))
+        self.flush()
         if self._file is None:
             self._begin()
-        self._put(pieces)
-        self._rotate()
+        if self._put(pieces) and self._begun is None:
+            self._begun = time.monotonic()
+        self._rows.update(events)
 
-    def _put(self, pieces: Iterable[Any]) -> None:
+    def _put(self, pieces: Iterable[Any]) -> bool:
+        """Whether there was any piece."""
         assert self._file is not None
-        before = self._size
+        before, any_piece = self._size, False
         try:
             for piece in pieces:
-                if self._empty:
-                    self._empty, self._begun = False, time.monotonic()
+                any_piece = True
                 self._write_all(self._file, piece if self._packed is None else self._packed.compress(piece))
             if self._packed is not None:
                 self._write_all(self._file, self._packed.pause())
-        except OSError as error:
-            os.ftruncate(self._file.fd, before)
-            self._size = before
-            if self._packed is not None:
-                self._packed.back()
+        except BaseException as error:
+            self._take_back(before)
+            if not isinstance(error, OSError):
+                raise
             raise SinkError(self._sink, self._file.path, error) from None
         if self._packed is not None:
             self._packed.taken()
+        return any_piece
+
+    def _take_back(self, size: int) -> None:
+        assert self._file is not None
+        os.ftruncate(self._file.fd, size)
+        self._size = size
+        if self._packed is not None:
+            self._packed.back()
 
     def _write_all(self, file: Partial, data: Any) -> None:
         view = memoryview(data)
@@ -278,37 +137,55 @@ class Files:
             self._size += done
             view = view[done:]
 
-    def _rotate(self) -> None:
-        if self._file is not None and not self._empty and self._rotation.due(self._size, time.monotonic() - self._begun):
+    def flush(self) -> None:
+        """Completes the file if that is due."""
+        if (due := self.due) is not None and due <= time.monotonic():
             self._finish()
 
     def _finish(self) -> None:
-        file, self._file = self._file, None
-        assert file is not None
+        """SinkError where its end finds no room, which can be tried again, or where it can't be put in place: then it is lost."""
+        assert self._file is not None
+        before = self._size
         try:
             if self._packed is not None:
-                self._write_all(file, self._packed.finish())
+                self._write_all(self._file, self._packed.finish())
         except OSError as error:
-            file.leave(remove=False)
-            raise SinkError(self._sink, file.partial, error) from None
-        file.finish()
+            self._take_back(before)
+            raise SinkError(self._sink, self._file.partial, error) from None
+        try:
+            self._file.finish()
+        except SinkError as error:
+            error.lost = self._give_up()
+            raise
+        self._file = None
 
-    def flush(self) -> None:
-        self._rotate()
+    def _give_up(self) -> dict[int, int]:
+        """The file stays as it is, and its events are not where they should be: gives their numbers."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.leave(remove=False)
+        return dict(self._rows)
 
     def close(self) -> None:
         """The last file is put in place; an empty one only where there is no rotation."""
         self._closed = True
-        if self._empty and self._rotation:
+        if self._begun is None and self._rotation:
             self._abandon()
         elif self._file is not None:
-            self._finish()
+            try:
+                self._finish()
+            except SinkError as error:
+                error.lost = error.lost or self._give_up()
+                raise
 
 
 class Out(Protocol):
-    """What lines are written to."""
+    """What lines are written to; ``due`` as of a sink."""
 
-    def write(self, pieces: Iterable[Any]) -> None: ...
+    @property
+    def due(self) -> float | None: ...
+
+    def write(self, pieces: Iterable[Any], events: Mapping[int, int]) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -329,4 +206,14 @@ def open_out(words: Words, path: str, context: Context, head: bytes = b"") -> Ou
         return stream
     if path == STDOUT:
         raise SinkError(words.name, path, OSError(errno.EINVAL, "rotate and compress need a file: --sink NAME:PATH,…"))
-    return Files(words.name, path, turns, compress or None, head)
+    return Files(words.name, path, turns, compress or None, head, context.say)
+
+
+class _Due(Protocol):
+    @property
+    def due(self) -> float | None: ...
+
+
+def first_due(outs: Iterable[_Due]) -> float | None:
+    """Of several files that one sink writes."""
+    return min((due for out in outs if (due := out.due) is not None), default=None)

@@ -53,10 +53,14 @@ class Gather:
 
     def rest(self) -> Iterator[tuple[Event, Any]]:
         """All that is left, a table per event that has rows."""
-        self._convert()
         for event in self._events:
-            if self.held[event.id]:
-                yield event, self._take(event, self.held[event.id])
+            if (table := self.all_of(event)) is not None:
+                yield event, table
+
+    def all_of(self, event: Event) -> Any:
+        """What is left of one event; None where that is nothing."""
+        self._convert()
+        return self._take(event, self.held[event.id]) if self.held[event.id] else None
 
     def lose(self, error: SinkError, of: Batch | None, table: dict[int, int]) -> SinkError:
         """After a failure: what waits here and was to be written (``table``) is lost, all but the batch that was not taken. Where

@@ -51,6 +51,10 @@ class JsonLines:
         if self.wants_account and batch.account is not None:
             yield json.dumps({"losses": batch.account.plain()}) + "\n"
 
+    @property
+    def due(self) -> float | None:
+        return self._writer.due
+
     def flush(self) -> None:
         self._writer.flush()
 

@@ -29,7 +29,8 @@ class LineWriter:
 
     def write(self, batch: Batch, more: Iterable[str] = ()) -> None:
         """The batch's events, then ``more`` lines."""
-        self._out.write(self._pieces(batch, more))
+        events = batch.counts if self._only is None else {self._only.id: batch.counts.get(self._only.id, 0)}
+        self._out.write(self._pieces(batch, more), events)
 
     def _pieces(self, batch: Batch, more: Iterable[str]) -> Iterator[Any]:
         if len(batch):
@@ -42,6 +43,10 @@ class LineWriter:
             self._lines = lines(self._format, records, self._only)
             self._made_for = records
         return self._lines
+
+    @property
+    def due(self) -> float | None:
+        return self._out.due
 
     def flush(self) -> None:
         self._out.flush()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ebpfrun.errors import MachineError, UsageError
+from ebpfrun.errors import EbpfrunError, MachineError, SinkCrashed, UsageError
 from ebpfrun.lean import Any
 
 from .base import Context, Sink
@@ -89,7 +89,23 @@ def open_sink(words: str | Words, context: Context) -> Sink:
     for key in words.options:
         if key not in known:
             raise UsageError(f"--sink {words.label}: there is no option {key!r}; {_hint(key, known, 'options are ')}")
-    sink: Sink = maker(words, context)
+    if words.name in _SINKS:
+        sink: Sink = maker(words, context)
+        return sink
+    return _made(maker, words, context)
+
+
+def _made(maker: Maker, words: Words, context: Context) -> Sink:
+    """A sink of another package."""
+    try:
+        sink = maker(words, context)
+    except EbpfrunError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise SinkCrashed(words.label, error) from error
+    if missing := [method for method in ("write", "flush", "close") if not callable(getattr(sink, method, None))]:
+        what = f"a {type(sink).__name__} that has no {' and no '.join(missing)}"
+        raise SinkCrashed(words.label, TypeError(f"expected a sink, its package gave {what}"))
     return sink
 
 
@@ -102,7 +118,7 @@ def _registered(words: Words) -> Maker:
         if point.name == words.name:
             try:
                 maker: Maker = point.load()
-            except Exception as error:  # whatever another package's import may raise
+            except (Exception, SystemExit) as error:  # whatever another package's import may raise
                 raise MachineError(f"sink {words.name}: {point.value} can't be loaded: {error}") from error
             return maker
     names = [*NAMES, *sorted({point.name for point in found})]

@@ -24,6 +24,10 @@ class TextLines:
     def write(self, batch: Batch) -> None:
         self._writer.write(batch, (f"{line}\n" for r in batch.readings for line in people.reading_lines(r, self._names)))
 
+    @property
+    def due(self) -> float | None:
+        return self._writer.due
+
     def flush(self) -> None:
         self._writer.flush()
 

@@ -15,6 +15,7 @@ from ebpfrun import delivery as delivery_module
 from ebpfrun.batch import Batch
 from ebpfrun.delivery import Delivery, Settings
 from ebpfrun.errors import SinkCrashed, UsageError
+from ebpfrun.metrics import Reading
 from ebpfrun.pages import Pages
 from ebpfrun.queues import BLOCK, DROP_NEWEST, DROP_OLDEST, POLICIES, Queue, size_of
 from ebpfrun.records import Records
@@ -23,7 +24,7 @@ from ebpfrun.sinks.memory import Memory
 from ebpfrun.sinks.words import parse
 from properties import examples
 
-from .conftest import manifest, open_record
+from .conftest import OPENS, manifest, open_record
 
 RECORDS = Records(manifest(), 0)
 
@@ -191,6 +192,51 @@ def test_a_sinks_bug_is_not_swallowed_and_its_events_are_counted() -> None:
     delivery.join()
     assert isinstance(delivery.crashed, SinkCrashed) and isinstance(delivery.crashed.error, ZeroDivisionError)
     assert delivery.fate.failed[0] == 2
+
+
+def readings(delivery: Delivery, number: int) -> None:
+    with RECORDS.batch(b"", [Reading(OPENS, 0, None, [])] * number) as some:
+        delivery.put(some)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), SinkError("fails", "here", OSError(errno.EBADF, "bad"))], ids=["bug", "target"])
+def test_readings_that_a_failing_sink_did_not_take_are_counted(error: Exception) -> None:
+    """The first with the sink when it fails, others in its queue, the last when it is gone."""
+
+    class Fails(Gate):
+        def write(self, batch: Batch) -> None:
+            super().write(batch)
+            raise error
+
+    sink = Fails()
+    delivery = deliver(sink)
+    readings(delivery, 1)
+    sink.inside.wait()
+    readings(delivery, 2)
+    sink.opened.set()
+    delivery.wait()
+    readings(delivery, 4)
+    delivery.end()
+    delivery.join()
+    assert delivery.readings_lost == 7
+
+
+def test_readings_without_room_or_given_up_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "_PATIENCE", 0.0)
+    gate = Gate()
+    delivery = deliver(gate, queue=1)
+    readings(delivery, 1)
+    gate.inside.wait()
+    readings(delivery, 2)
+    readings(delivery, 4)  # no room: 2 wait already
+    assert delivery.readings_lost == 4
+    delivery.end()
+    delivery.join()
+    assert delivery.readings_lost == 7
+    gate.opened.set()
+    assert delivery._thread
+    delivery._thread.join()
+    assert delivery.readings_lost == 7
 
 
 def test_a_flush_is_due_once_in_its_time() -> None:

@@ -76,6 +76,8 @@ def test_many_distinct_values_and_long_texts(loops: DriverLoops) -> None:
     assert (bytes(numbers), list(firsts)) == plain.distinct(data, 3, 8, 4, False, 20_000)
     assert len(firsts) == 7000
     assert tuple(map(bytes, loops.utf8(data, 3, 12, 200, 20_000))) == plain.utf8(data, 3, 12, 200, 20_000)
+    some = data[: len(data) // 10]
+    assert tuple(map(bytes, loops.words(some, 3, 8, 204, 2000))) == plain.words(some, 3, 8, 204, 2000)
 
 
 @SHARED

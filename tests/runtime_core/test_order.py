@@ -86,6 +86,16 @@ def test_records_of_any_length(driver: Driver) -> None:
     assert bytes(buffer[: order.take(ALL, buffer)]) == b"".join(data for _, _, data in sorted(given))
 
 
+def test_many_of_the_least_length(driver: Driver) -> None:
+    order = Order(driver, TIMES)
+    data = struct.pack("=IIHHI", 8, 0, 1, 1, 0) * 5000
+    order.put(data)
+    order.put(data)
+    buffer = bytearray(len(data))
+    assert [order.take(ALL, buffer) for _ in range(3)] == [len(data), len(data), 0]
+    assert buffer == data
+
+
 @pytest.fixture
 def child() -> Iterator[Child]:
     child = Child()

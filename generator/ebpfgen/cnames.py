@@ -254,11 +254,11 @@ class FileNames:
     def of(cls, maps: Iterable[str], spans: Iterable[str], events: Iterable[str] = ()) -> FileNames:
         """``maps``: names of maps and metrics, which are distinct; ``events`` may have rings and scratch memory of their own."""
         maps, spans = list(maps), list(spans)
-        taken = set(FIXED) | {f"{s}_{what}" for s in spans for what in ("in_flight", "span_scratch", "span_taken_scratch")}
-        taken |= {name for event in events for name in (ring_of(event), f"{event}_event_scratch", f"{event}_event_user_scratch")}
+        taken = set(FIXED) | {f"{s}_{what}" for s in spans for what in ("in_flight", "span_scratch", "span_taken")}
+        taken |= {name for event in events for name in (ring_of(event), f"{event}_event_scratch", f"{event}_event_taken")}
         for name in maps:
             taken |= {f"{verb}_{name}" for verb in ("at", "add_to", "observe", "set", "min", "max")}
-            taken |= {f"{name}_value_scratch", f"{name}_value_taken_scratch"}
+            taken |= {f"{name}_value_scratch", f"{name}_value_taken"}
         named = {name: name if name not in taken | LOCALS and not is_taken(name) else "" for name in maps}
         taken |= set(named.values())
         for name in (n for n, c in named.items() if not c):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ebpfgen.lower.nesting import LEVELS
 from ebpfrun import account, manifest
 from ebpfrun.tracer import Tracer
 
@@ -189,21 +190,38 @@ spans:
 @pytest.mark.parametrize("length", [64, 1000])
 @pytest.mark.parametrize("kind", ["raw_tracepoint", "uprobe"])
 def test_of_other_kinds(lab: Lab, kind: str, length: int) -> None:
-    """Memory of a CPU is for kinds of which there is one at a time, and for those that can forbid to be preempted (Linux 6.10);
-    elsewhere records too large for the stack have full size."""
+    """Those that can interrupt one another take memory of the CPU for themselves."""
     if kind == "uprobe":
         probe, source = {"on": "uprobe:libc.so.6:prctl", "where": "arg0 == 0x7f00"}, "str(uptr(arg1))"
     else:
         where = "args.id == SYS_prctl and ((struct pt_regs *)args.regs).di == 0x7f00"
         probe, source = {"on": "raw_tracepoint:sys_enter", "where": where}, "str(uptr(((struct pt_regs *)args.regs).si))"
-    alone = kind == "uprobe" and " bpf_preempt_disable\n" in Path("/proc/kallsyms").read_text()
     artefact = lab.build(emitting(f"string({length})", source, **probe))
     (told,) = manifest.read(str(artefact)).events
-    assert told.least == (17 if length == 64 or kind == "uprobe" else 0)
+    assert told.least == 17
     seen = run(artefact, texts(b"", b"abc", b"x" * 63, b"y" * 2000))
     kept = [b"", b"abc", b"x" * 63, b"y" * (length - 1), b""]
     assert [row["text"].encode() for row in seen.rows] == kept
-    assert seen.sizes == [16 + len(text) + 1 if length == 64 or alone else 1016 for text in kept]
+    assert seen.sizes == [16 + len(text) + 1 for text in kept]
+
+
+def test_what_finds_no_memory_has_full_size(lab: Lab) -> None:
+    """Each program begins in the midst of the one before it, by the fault that this one makes when it reads its text."""
+    levels, step = LEVELS + 1, 0x1008
+    on = "on: 'tp_btf:sys_enter', where: args.id == SYS_prctl and ((struct pt_regs *)args.regs).di == 0x7f00"
+    probes = [f"{on}, emit: e, with: {{n: 1, text: 'str(uptr(((struct pt_regs *)args.regs).si))'}}"]
+    probes += [
+        f"on: 'tp_btf:page_fault_kernel', where: args.address == {step * (n - 1)}, "
+        f"emit: e, with: {{n: {n}, text: 'str(uptr(args.address + {step}))'}}"
+        for n in range(2, levels + 1)
+    ]
+    spec = event("string(1000)").replace("time: timestamp, ", "") + "probes:\n" + "".join(f"  - {{{probe}}}\n" for probe in probes)
+    seen = run(lab.build(spec), lambda: prctl(step))
+    assert {row["n"]: size for row, size in zip(seen.rows, seen.sizes, strict=True)} == {
+        n: 13 if n <= LEVELS else 1012 for n in range(1, levels + 1)
+    }
+    assert [row["unreadable"] for row in seen.rows] == [["text"]] * len(seen.rows)
+    assert seen.counts["produced", "e"] == len(seen.rows)
 
 
 @pytest.mark.parametrize(("length", "text"), [(256, b"/etc/hosts"), (256, b"x" * 200), (2000, b"0123456"), (2000, b"y" * 700)])

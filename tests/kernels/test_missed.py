@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from ebpfrun import metrics
+from ebpfrun.tracer import Tracer
+from workloads import Workload
 
 from .conftest import Observe, Observed, prctl
 
@@ -65,3 +70,35 @@ def test_a_function_that_a_program_calls(observe: Observe) -> None:
     if not (missed := counts.get(("missed", "kprobe:bpf_get_current_comm"), 0)):
         pytest.skip(UNTOLD)
     assert missed == calls
+
+
+UNDISTURBED = {"kprobe", "wildcard", "raw_syscalls"}
+"""Kinds of attach points whose programs no other task interrupts, on any kernel; for the others docs/spec.md says where."""
+
+AT = {
+    "syscalls": "tracepoint:syscalls:sys_enter_pread64",
+    "tp_btf": "tp_btf:sys_enter",
+    "raw_tracepoint": "raw_tracepoint:sys_enter",
+    "fentry": "fentry:vfs_read",
+    "fexit": "fexit:vfs_read",
+}
+
+
+def test_tasks_that_interrupt_one_another(lab_artefacts: Path, workload: Callable[..., Workload]) -> None:
+    """Where a program is interrupted, the other task's hits are missed, and are in the account, to the last one."""
+    calls, tasks = 20_000, 4 * (os.cpu_count() or 1)
+    works = [workload("calls", f"pread64={calls}") for _ in range(tasks)]
+    with Tracer(str(lab_artefacts / "contended")) as tracer:
+        for work in works:
+            work.start()
+        for work in works:
+            work.result()
+        tracer.detach()
+        (reading,) = metrics.Metrics(tracer.manifest, 0).totals(tracer)
+        missed = tracer.missed()
+    hits = {sample.labels[0]: sample.value for sample in reading.samples}
+    assert UNDISTURBED - {"kprobe", "wildcard"} <= hits.keys()
+    for kind in hits.keys() & UNDISTURBED:
+        assert hits[kind] == calls * tasks, kind
+    for kind in hits.keys() - UNDISTURBED:
+        assert hits[kind] <= calls * tasks <= hits[kind] + missed[AT[kind]], kind

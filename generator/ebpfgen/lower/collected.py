@@ -41,14 +41,14 @@ def c_of(layout: StructLayout) -> str:
     return first.c_type if is_plain(layout) and first else f"struct {layout.name}"
 
 
-def scratch_name(record: str, whose: str = "") -> str:
-    """Of the map with a record for each CPU; ``whose``: of programs that must not share it with others."""
-    return f"{record}_{whose}_scratch" if whose else f"{record}_scratch"
+def scratch_name(record: str) -> str:
+    """Of the map with a record for each CPU."""
+    return f"{record}_scratch"
 
 
 def taken_name(record: str) -> str:
-    """The same of programs that can interrupt one another, and of the struct that such a map holds."""
-    return scratch_name(record, "taken")
+    """The same for programs that can interrupt one another, and of the struct that such a map holds."""
+    return f"{record}_taken"
 
 
 def record_names(checked: ir.CheckedSpec) -> set[str]:

@@ -13,7 +13,7 @@ from ebpfgen.layout import Slot, StructLayout
 from .builtins import Builtins
 from .collected import c_of, is_plain, scratch_name, taken_name
 from .ctext import NUMBERS, operand_of
-from .nesting import ONE_AT_A_TIME
+from .nesting import one_at_a_time
 from .writer import Store
 
 STACK_VALUE = 128
@@ -74,14 +74,13 @@ class Entries(Builtins):
             self.update(of, into, key, f"&{self._struct(layout, values, base)}")
             return
         stores = [(slot, self.prepare(value, None, slot.name)) for slot, value in values]
-        if self.program.kind in ONE_AT_A_TIME:
+        if one_at_a_time(self.program):
             name = self.scratch(layout, base)
             self._write(name, layout, stores)
             self.update(of, into, key, name)
             return
-        name, memory = self.fresh(base), taken_name(layout.name)
-        self.whole.taken[memory] = layout
-        self.emit(f"struct {layout.name} *{name} = take(&{memory});")
+        name = self.fresh(base)
+        self.emit(f"struct {layout.name} *{name} = take(&{self.taken_map(layout)});")
         with self.captured() as filled:
             self._write(name, layout, stores)
             self.update(of, into, key, name)
@@ -115,9 +114,15 @@ class Entries(Builtins):
         self.block(f"if (!{name})", [self.exit])
         return name
 
-    def scratch_map(self, layout: StructLayout, whose: str = "") -> str:
+    def taken_map(self, layout: StructLayout) -> str:
+        """The same for programs that can interrupt one another: an entry is one program's, from ``take`` to ``give_back``."""
+        name = taken_name(layout.name)
+        self.whole.taken[name] = layout
+        return name
+
+    def scratch_map(self, layout: StructLayout) -> str:
         """The name of the map with one such record for each CPU."""
-        name = scratch_name(layout.name, whose)
+        name = scratch_name(layout.name)
         self.whole.scratch[name] = layout
         return name
 

@@ -11,7 +11,7 @@ from ebpfgen import btf, ir
 from ebpfgen.cdecl import KERNEL
 from ebpfgen.layout import Slot
 
-from .nesting import ONE_AT_A_TIME, PREEMPTIBLE
+from .nesting import one_at_a_time
 from .values import Values
 from .writer import Store
 
@@ -36,12 +36,10 @@ class Events(Values):
             self._reserved(event, e, stores)
         elif self._fits_the_stack(event):
             self._on_the_stack(event, e, stores)
-        elif self.program.kind in ONE_AT_A_TIME:
+        elif one_at_a_time(self.program):
             self._in_scratch(event, e, stores)
-        elif self.program.kind in PREEMPTIBLE:
-            self._in_scratch_if_alone(event, e, stores)
         else:
-            self._reserved(event, e, stores)
+            self._in_taken(event, e, stores)
         if self.program.kind == "iter":
             self._pace()
 
@@ -84,24 +82,21 @@ class Events(Values):
             self._fill_and_output(event, f"{e}->", stores, e, f"sizeof(*{e})")
         self.block(f"if ({e})", filled, [self.count("sampled", event.name)])
 
-    def _in_scratch_if_alone(self, event: ir.EventInfo, e: str, stores: Stores) -> None:
-        """There where preemption is off; else in the ring, at full size."""
+    def _in_taken(self, event: ir.EventInfo, e: str, stores: Stores) -> None:
+        """In memory of this CPU that no other program has; where there is none left, in the ring, at full size."""
         ring = self.checked.rings[event.name]
         self.whole.helpers.add("submit")
-        zero, length = self.fresh("zero"), self.fresh("length")
-        self.emit(f"__u32 {zero} = 0;")
-        self.emit(f"struct {event.layout.name} *{e} = NULL;")
-        with self.captured() as begun:
-            self.emit("/* Memory of this CPU is this program's alone where preemption is off. */")
-            scratch = f"{e} = bpf_map_lookup_elem(&{self.scratch_map(event.layout, 'user')}, &{zero});"
-            self.block("if (bpf_preempt_disable)", [scratch], [f"{e} = bpf_ringbuf_reserve(&{ring}, sizeof(*{e}), 0);"])
-        self.block(f"if ({self.weight})", begun)
+        taken, length = self.fresh("taken"), self.fresh("length")
+        self.emit(f"struct {event.layout.name} *{taken} = {self.weight} ? take(&{self.taken_map(event.layout)}) : NULL;")
+        self.emit(f"struct {event.layout.name} *{e} = {taken};")
+        self.block(f"if ({self.weight} && !{taken})", [f"{e} = bpf_ringbuf_reserve(&{ring}, sizeof(*{e}), 0);"])
         with self.captured() as filled:
             self.emit(f"__u32 {length};")
             self._fill(event, f"{e}->", stores, length)
             with self.captured() as sent:
                 self._output(event, e, length, f"sizeof(*{e})")
-            self.block("if (bpf_preempt_disable)", sent, [f"submit({_ring_argument(ring)}{e}, sizeof(*{e}));"])
+                self.emit(f"give_back({taken});")
+            self.block(f"if ({taken})", sent, [f"submit({_ring_argument(ring)}{e}, sizeof(*{e}));"])
         self.block(f"if ({e})", filled, [self._not_sent(event)])
 
     def _fill_and_output(self, event: ir.EventInfo, record: str, stores: Stores, address: str, size: str) -> None:

@@ -78,29 +78,31 @@ static const struct named_event *const __layout_of_named_event SEC(".layout") __
 static const struct opened_event *const __layout_of_opened_event SEC(".layout") __attribute__((used));
 static const struct started_event *const __layout_of_started_event SEC(".layout") __attribute__((used));
 
-/* Built here: too large for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct opened_event);
-} opened_event_scratch SEC(".maps");
+struct opened_event_taken {
+	__u64 users;
+	struct opened_event record;
+};
 
-/* Built here: too large for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct started_event);
-} started_event_scratch SEC(".maps");
+struct started_event_taken {
+	__u64 users;
+	struct started_event record;
+};
 
-/* Built here: too large for the stack. */
+/* Built here: too large for the stack. An entry is one program's at a time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 4);
 	__type(key, __u32);
-	__type(value, struct opened_event);
-} opened_event_user_scratch SEC(".maps");
+	__type(value, struct opened_event_taken);
+} opened_event_taken SEC(".maps");
+
+/* Built here: too large for the stack. An entry is one program's at a time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, struct started_event_taken);
+} started_event_taken SEC(".maps");
 
 enum counter {
 	PRODUCED_OPENED,
@@ -214,6 +216,31 @@ static __always_inline __u16 sample(void)
 		return 1;
 	mask = sampling;
 	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
+/*
+ * An entry of this CPU that nobody else has, or NULL. Programs interrupt one another, and some kernels let a thread
+ * give way to another that runs the same program: whoever is not the only one of an entry leaves it alone.
+ */
+static __noinline void *take(void *scratch)
+{
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 entry = i;
+		__u64 *users = bpf_map_lookup_elem(scratch, &entry);
+
+		if (!users)
+			break;
+		__sync_fetch_and_add(users, 1);
+		if (*(volatile __u64 *)users == 1)
+			return users + 1;
+		__sync_fetch_and_add(users, -1);
+	}
+	return NULL;
+}
+
+static __always_inline void give_back(void *record)
+{
+	__sync_fetch_and_add((__u64 *)record - 1, -1);
 }
 
 /*
@@ -420,23 +447,17 @@ static __noinline int do_puts(struct pt_regs *ctx)
 {
 	__u16 weight;
 	__u64 now;
-	__u32 zero;
-	struct opened_event *e;
+	struct opened_event *taken, *e;
 
 	if (config.filter_on && !wanted())
 		return 0;
 	weight = sample();
 	now = bpf_ktime_get_ns();
 	count(PRODUCED_OPENED);
-	zero = 0;
-	e = NULL;
-	if (weight) {
-		/* Memory of this CPU is this program's alone where preemption is off. */
-		if (bpf_preempt_disable)
-			e = bpf_map_lookup_elem(&opened_event_user_scratch, &zero);
-		else
-			e = bpf_ringbuf_reserve(&events_opened, sizeof(*e), 0);
-	}
+	taken = weight ? take(&opened_event_taken) : NULL;
+	e = taken;
+	if (weight && !taken)
+		e = bpf_ringbuf_reserve(&events_opened, sizeof(*e), 0);
 	if (e) {
 		__u32 length;
 
@@ -446,11 +467,13 @@ static __noinline int do_puts(struct pt_regs *ctx)
 		e->time = now;
 		e->__marks |= read_user_tail(e->path, sizeof(e->path), &length, (void *)PT_REGS_PARM1(ctx),
 					     TRUNCATED_OPENED_PATH, FAULTED_OPENED_PATH);
-		if (bpf_preempt_disable)
+		if (taken) {
 			output(&events_opened, e, offsetof(struct opened_event, path) + length, sizeof(*e),
 			       RING_FULL_OPENED);
-		else
+			give_back(taken);
+		} else {
 			submit(&events_opened, e, sizeof(*e));
+		}
 	} else {
 		count(weight ? RING_FULL_OPENED : SAMPLED_OPENED);
 	}
@@ -474,12 +497,13 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	barrier_var(filename);
 	if (flags == 0 /* O_RDONLY */) {
 		__u64 now = bpf_ktime_get_ns();
-		__u32 zero;
-		struct opened_event *e;
+		struct opened_event *taken, *e;
 
 		count(PRODUCED_OPENED);
-		zero = 0;
-		e = weight ? bpf_map_lookup_elem(&opened_event_scratch, &zero) : NULL;
+		taken = weight ? take(&opened_event_taken) : NULL;
+		e = taken;
+		if (weight && !taken)
+			e = bpf_ringbuf_reserve(&events_opened, sizeof(*e), 0);
 		if (e) {
 			__u32 length;
 
@@ -489,10 +513,15 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 			e->time = now;
 			e->__marks |= read_user_tail(e->path, sizeof(e->path), &length, filename, TRUNCATED_OPENED_PATH,
 						     FAULTED_OPENED_PATH);
-			output(&events_opened, e, offsetof(struct opened_event, path) + length, sizeof(*e),
-			       RING_FULL_OPENED);
+			if (taken) {
+				output(&events_opened, e, offsetof(struct opened_event, path) + length, sizeof(*e),
+				       RING_FULL_OPENED);
+				give_back(taken);
+			} else {
+				submit(&events_opened, e, sizeof(*e));
+			}
 		} else {
-			count(SAMPLED_OPENED);
+			count(weight ? RING_FULL_OPENED : SAMPLED_OPENED);
 		}
 	}
 	if (flags != 0 /* O_RDONLY */) {
@@ -527,15 +556,16 @@ SEC("?tracepoint/syscalls/sys_enter_execve")
 int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
 	__u16 weight;
-	__u32 zero;
-	struct started_event *e;
+	struct started_event *taken, *e;
 
 	if (config.filter_on && !wanted())
 		return 0;
 	weight = sample();
 	count(PRODUCED_STARTED);
-	zero = 0;
-	e = weight ? bpf_map_lookup_elem(&started_event_scratch, &zero) : NULL;
+	taken = weight ? take(&started_event_taken) : NULL;
+	e = taken;
+	if (weight && !taken)
+		e = bpf_ringbuf_reserve(&events_started, sizeof(*e), 0);
 	if (e) {
 		__u32 length;
 
@@ -547,10 +577,15 @@ int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 		e->__marks |= read_argv(e->words.data, sizeof(e->words.data), &e->words.length, (void *)ctx->args[1],
 					TRUNCATED_STARTED_WORDS, FAULTED_STARTED_WORDS) << 2;
 		length = sizeof(e->words.length) + e->words.length;
-		output(&events_started, e, offsetof(struct started_event, words) + length, sizeof(*e),
-		       RING_FULL_STARTED);
+		if (taken) {
+			output(&events_started, e, offsetof(struct started_event, words) + length, sizeof(*e),
+			       RING_FULL_STARTED);
+			give_back(taken);
+		} else {
+			submit(&events_started, e, sizeof(*e));
+		}
 	} else {
-		count(SAMPLED_STARTED);
+		count(weight ? RING_FULL_STARTED : SAMPLED_STARTED);
 	}
 	return 0;
 }
@@ -574,7 +609,7 @@ int net_dev_queue(struct args_of_tracepoint_net_dev_queue *ctx)
 	struct sk_buff *skb;
 	__u16 weight;
 	__u64 now;
-	struct opened_event *e2;
+	struct opened_event *taken, *e2;
 
 	if (config.filter_on && !wanted())
 		return 0;
@@ -602,15 +637,26 @@ int net_dev_queue(struct args_of_tracepoint_net_dev_queue *ctx)
 		count(SAMPLED_NAMED);
 	}
 	count(PRODUCED_OPENED);
-	e2 = weight ? bpf_ringbuf_reserve(&events_opened, sizeof(*e2), 0) : NULL;
+	taken = weight ? take(&opened_event_taken) : NULL;
+	e2 = taken;
+	if (weight && !taken)
+		e2 = bpf_ringbuf_reserve(&events_opened, sizeof(*e2), 0);
 	if (e2) {
+		__u32 length2;
+
 		e2->__id = 1;
 		e2->__weight = weight;
 		e2->__marks = 0;
 		e2->time = now;
-		e2->__marks |= read_kernel_string(e2->path, 16, BPF_CORE_READ(skb, dev)->name, TRUNCATED_OPENED_PATH,
-						  FAULTED_OPENED_PATH);
-		submit(&events_opened, e2, sizeof(*e2));
+		e2->__marks |= read_kernel_tail(e2->path, 16, &length2, BPF_CORE_READ(skb, dev)->name,
+						TRUNCATED_OPENED_PATH, FAULTED_OPENED_PATH);
+		if (taken) {
+			output(&events_opened, e2, offsetof(struct opened_event, path) + length2, sizeof(*e2),
+			       RING_FULL_OPENED);
+			give_back(taken);
+		} else {
+			submit(&events_opened, e2, sizeof(*e2));
+		}
 	} else {
 		count(weight ? RING_FULL_OPENED : SAMPLED_OPENED);
 	}

@@ -56,9 +56,14 @@ struct {
 /* So that BTF has these records too, and the build can prove their layout. Not loaded: no map, no code. */
 static const struct opened_event *const __layout_of_opened_event SEC(".layout") __attribute__((used));
 
-struct paths_value_taken_scratch {
+struct paths_value_taken {
 	__u64 users;
 	struct paths_value record;
+};
+
+struct open_span_taken {
+	__u64 users;
+	struct open_span record;
 };
 
 struct {
@@ -76,29 +81,21 @@ struct {
 	__type(value, struct open_span);
 } open_in_flight SEC(".maps");
 
-/* Built here: too large for the stack. */
+/* Built here: too large for the stack. An entry is one program's at a time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 4);
 	__type(key, __u32);
-	__type(value, struct paths_value);
-} paths_value_scratch SEC(".maps");
-
-/* Built here: too large for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct open_span);
-} open_span_scratch SEC(".maps");
+	__type(value, struct paths_value_taken);
+} paths_value_taken SEC(".maps");
 
 /* Built here: too large for the stack. An entry is one program's at a time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 4);
 	__type(key, __u32);
-	__type(value, struct paths_value_taken_scratch);
-} paths_value_taken_scratch SEC(".maps");
+	__type(value, struct open_span_taken);
+} open_span_taken SEC(".maps");
 
 enum counter {
 	FAULTED_SYS_ENTER_EXECVE_PATH,
@@ -108,6 +105,7 @@ enum counter {
 	FAULTED_OPEN_PATH,
 	TRUNCATED_OPEN_PATH,
 	MAP_FULL_OPEN,
+	NESTED_OPEN,
 	ABSENT_PATHS,
 	PRODUCED_OPENED,
 	FAULTED_OPENED_PATH,
@@ -296,7 +294,7 @@ static __noinline int do_sched_wakeup(struct pt_regs *ctx)
 	pid_tgid = bpf_get_current_pid_tgid();
 	key = pid_tgid >> 32;
 	now = bpf_ktime_get_ns();
-	value = take(&paths_value_taken_scratch);
+	value = take(&paths_value_taken);
 	if (value) {
 		__builtin_memset(value, 0, sizeof(*value));
 		bpf_get_current_comm(value->path, sizeof(value->path));
@@ -315,7 +313,7 @@ SEC("?tracepoint/syscalls/sys_enter_execve")
 int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 {
 	__u64 pid_tgid, now;
-	__u32 key, zero;
+	__u32 key;
 	struct paths_value *value;
 
 	if (config.filter_on && !wanted())
@@ -323,16 +321,18 @@ int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	pid_tgid = bpf_get_current_pid_tgid();
 	key = pid_tgid >> 32;
 	now = bpf_ktime_get_ns();
-	zero = 0;
-	value = bpf_map_lookup_elem(&paths_value_scratch, &zero);
-	if (!value)
-		return 0;
-	__builtin_memset(value, 0, sizeof(*value));
-	value->__marks |= read_user_string(value->path, sizeof(value->path), (void *)ctx->args[0],
-					   TRUNCATED_SYS_ENTER_EXECVE_PATH, FAULTED_SYS_ENTER_EXECVE_PATH);
-	value->when = now;
-	if (bpf_map_update_elem(&paths, &key, value, BPF_ANY))
-		count(MAP_FULL_PATHS);
+	value = take(&paths_value_taken);
+	if (value) {
+		__builtin_memset(value, 0, sizeof(*value));
+		value->__marks |= read_user_string(value->path, sizeof(value->path), (void *)ctx->args[0],
+						   TRUNCATED_SYS_ENTER_EXECVE_PATH, FAULTED_SYS_ENTER_EXECVE_PATH);
+		value->when = now;
+		if (bpf_map_update_elem(&paths, &key, value, BPF_ANY))
+			count(MAP_FULL_PATHS);
+		give_back(value);
+	} else {
+		count(NESTED_PATHS);
+	}
 	return 0;
 }
 
@@ -349,7 +349,7 @@ int sched_wakeup(__u64 *ctx)
 	pid_tgid = bpf_get_current_pid_tgid();
 	key = pid_tgid >> 32;
 	now = bpf_ktime_get_ns();
-	value = take(&paths_value_taken_scratch);
+	value = take(&paths_value_taken);
 	if (value) {
 		__builtin_memset(value, 0, sizeof(*value));
 		bpf_get_current_comm(value->path, sizeof(value->path));
@@ -380,7 +380,7 @@ SEC("?tracepoint/syscalls/sys_enter_openat")
 int open_enter_openat(struct trace_event_raw_sys_enter *ctx)
 {
 	__u64 pid_tgid, now;
-	__u32 key, key2, zero;
+	__u32 key, key2;
 	struct paths_value *paths_entry;
 	struct open_span *span;
 
@@ -393,16 +393,18 @@ int open_enter_openat(struct trace_event_raw_sys_enter *ctx)
 		return 0;
 	key2 = (__u32)pid_tgid;
 	now = bpf_ktime_get_ns();
-	zero = 0;
-	span = bpf_map_lookup_elem(&open_span_scratch, &zero);
-	if (!span)
-		return 0;
-	__builtin_memset(span, 0, sizeof(*span));
-	span->__started = now;
-	span->__marks |= read_user_string(span->path, sizeof(span->path), (void *)ctx->args[1], TRUNCATED_OPEN_PATH,
-					  FAULTED_OPEN_PATH);
-	if (bpf_map_update_elem(&open_in_flight, &key2, span, BPF_ANY))
-		count(MAP_FULL_OPEN);
+	span = take(&open_span_taken);
+	if (span) {
+		__builtin_memset(span, 0, sizeof(*span));
+		span->__started = now;
+		span->__marks |= read_user_string(span->path, sizeof(span->path), (void *)ctx->args[1],
+						  TRUNCATED_OPEN_PATH, FAULTED_OPEN_PATH);
+		if (bpf_map_update_elem(&open_in_flight, &key2, span, BPF_ANY))
+			count(MAP_FULL_OPEN);
+		give_back(span);
+	} else {
+		count(NESTED_OPEN);
+	}
 	return 0;
 }
 

@@ -50,6 +50,16 @@ struct {
 /* So that BTF has these records too, and the build can prove their layout. Not loaded: no map, no code. */
 static const struct again_event *const __layout_of_again_event SEC(".layout") __attribute__((used));
 
+struct seen_value_taken {
+	__u64 users;
+	struct seen_value record;
+};
+
+struct large_value_taken {
+	__u64 users;
+	struct large_value record;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -78,28 +88,30 @@ struct {
 	__type(value, __s64);
 } one SEC(".maps");
 
-/* Built here: too large for the stack. */
+/* Built here: too large for the stack. An entry is one program's at a time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 4);
 	__type(key, __u32);
-	__type(value, struct seen_value);
-} seen_value_scratch SEC(".maps");
+	__type(value, struct seen_value_taken);
+} seen_value_taken SEC(".maps");
 
-/* Built here: too large for the stack. */
+/* Built here: too large for the stack. An entry is one program's at a time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 4);
 	__type(key, __u32);
-	__type(value, struct large_value);
-} large_value_scratch SEC(".maps");
+	__type(value, struct large_value_taken);
+} large_value_taken SEC(".maps");
 
 enum counter {
 	ABSENT_SEEN,
 	FAULTED_SYS_ENTER_OPENAT_PATH,
 	TRUNCATED_SYS_ENTER_OPENAT_PATH,
 	MAP_FULL_SEEN,
+	NESTED_SEEN,
 	MAP_FULL_LARGE,
+	NESTED_LARGE,
 	MAP_FULL_ONE,
 	ABSENT_TOTAL,
 	PRODUCED_AGAIN,
@@ -193,6 +205,31 @@ static __always_inline __u16 sample(void)
 		return 1;
 	mask = sampling;
 	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
+/*
+ * An entry of this CPU that nobody else has, or NULL. Programs interrupt one another, and some kernels let a thread
+ * give way to another that runs the same program: whoever is not the only one of an entry leaves it alone.
+ */
+static __noinline void *take(void *scratch)
+{
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 entry = i;
+		__u64 *users = bpf_map_lookup_elem(scratch, &entry);
+
+		if (!users)
+			break;
+		__sync_fetch_and_add(users, 1);
+		if (*(volatile __u64 *)users == 1)
+			return users + 1;
+		__sync_fetch_and_add(users, -1);
+	}
+	return NULL;
+}
+
+static __always_inline void give_back(void *record)
+{
+	__sync_fetch_and_add((__u64 *)record - 1, -1);
 }
 
 /*
@@ -325,7 +362,7 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 	__u64 pid_tgid, key2, *value4;
 	struct seen_key key;
 	struct seen_value *seen_entry;
-	__u32 before, zero2, key3, key4;
+	__u32 before, key3, key4;
 	const char *filename;
 	struct large_value *value3;
 	__s64 value5, *value6;
@@ -361,30 +398,35 @@ int sys_enter_openat(struct trace_event_raw_sys_enter *ctx)
 		}
 	} else {
 		__u64 now = bpf_ktime_get_ns();
-		__u32 zero = 0;
-		struct seen_value *value2 = bpf_map_lookup_elem(&seen_value_scratch, &zero);
+		struct seen_value *value2 = take(&seen_value_taken);
 
-		if (!value2)
-			return 0;
-		__builtin_memset(value2, 0, sizeof(*value2));
-		value2->first = now;
-		value2->times = 1;
-		value2->__marks |= read_user_string(value2->path, sizeof(value2->path), filename,
-						    TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
-		if (bpf_map_update_elem(&seen, &key, value2, BPF_ANY))
-			count(MAP_FULL_SEEN);
+		if (value2) {
+			__builtin_memset(value2, 0, sizeof(*value2));
+			value2->first = now;
+			value2->times = 1;
+			value2->__marks |= read_user_string(value2->path, sizeof(value2->path), filename,
+							    TRUNCATED_SYS_ENTER_OPENAT_PATH,
+							    FAULTED_SYS_ENTER_OPENAT_PATH);
+			if (bpf_map_update_elem(&seen, &key, value2, BPF_ANY))
+				count(MAP_FULL_SEEN);
+			give_back(value2);
+		} else {
+			count(NESTED_SEEN);
+		}
 	}
 	key2 = (__u32)(__s32)ctx->args[0];
-	zero2 = 0;
-	value3 = bpf_map_lookup_elem(&large_value_scratch, &zero2);
-	if (!value3)
-		return 0;
-	__builtin_memset(value3, 0, sizeof(*value3));
-	value3->__marks |= read_user_string(value3->path, sizeof(value3->path), filename,
-					    TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
-	value3->size = 4096;
-	if (bpf_map_update_elem(&large, &key2, value3, BPF_ANY))
-		count(MAP_FULL_LARGE);
+	value3 = take(&large_value_taken);
+	if (value3) {
+		__builtin_memset(value3, 0, sizeof(*value3));
+		value3->__marks |= read_user_string(value3->path, sizeof(value3->path), filename,
+						    TRUNCATED_SYS_ENTER_OPENAT_PATH, FAULTED_SYS_ENTER_OPENAT_PATH);
+		value3->size = 4096;
+		if (bpf_map_update_elem(&large, &key2, value3, BPF_ANY))
+			count(MAP_FULL_LARGE);
+		give_back(value3);
+	} else {
+		count(NESTED_LARGE);
+	}
 	key3 = 1;
 	value4 = at_total(&key3);
 	if (value4)

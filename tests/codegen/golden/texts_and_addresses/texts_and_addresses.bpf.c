@@ -92,13 +92,18 @@ static const struct executed_event *const __layout_of_executed_event SEC(".layou
 static const struct state_event *const __layout_of_state_event SEC(".layout") __attribute__((used));
 static const struct packet_event *const __layout_of_packet_event SEC(".layout") __attribute__((used));
 
-/* Built here: too large for the stack. */
+struct executed_event_taken {
+	__u64 users;
+	struct executed_event record;
+};
+
+/* Built here: too large for the stack. An entry is one program's at a time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 4);
 	__type(key, __u32);
-	__type(value, struct executed_event);
-} executed_event_scratch SEC(".maps");
+	__type(value, struct executed_event_taken);
+} executed_event_taken SEC(".maps");
 
 enum counter {
 	TRUNCATED_EXECUTED_ARGUMENTS,
@@ -203,6 +208,31 @@ static __always_inline __u16 sample(void)
 		return 1;
 	mask = sampling;
 	return bpf_get_prandom_u32() & mask ? 0 : mask + 1;
+}
+
+/*
+ * An entry of this CPU that nobody else has, or NULL. Programs interrupt one another, and some kernels let a thread
+ * give way to another that runs the same program: whoever is not the only one of an entry leaves it alone.
+ */
+static __noinline void *take(void *scratch)
+{
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 entry = i;
+		__u64 *users = bpf_map_lookup_elem(scratch, &entry);
+
+		if (!users)
+			break;
+		__sync_fetch_and_add(users, 1);
+		if (*(volatile __u64 *)users == 1)
+			return users + 1;
+		__sync_fetch_and_add(users, -1);
+	}
+	return NULL;
+}
+
+static __always_inline void give_back(void *record)
+{
+	__sync_fetch_and_add((__u64 *)record - 1, -1);
 }
 
 /*
@@ -451,8 +481,7 @@ int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 	char comm[16], text[10];
 	const char *filename;
 	__u16 weight;
-	__u32 zero;
-	struct executed_event *e;
+	struct executed_event *taken, *e;
 
 	if (config.filter_on && !wanted())
 		return 0;
@@ -467,8 +496,10 @@ int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 		return 0;
 	weight = sample();
 	count(PRODUCED_EXECUTED);
-	zero = 0;
-	e = weight ? bpf_map_lookup_elem(&executed_event_scratch, &zero) : NULL;
+	taken = weight ? take(&executed_event_taken) : NULL;
+	e = taken;
+	if (weight && !taken)
+		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		__u32 length;
 
@@ -483,9 +514,14 @@ int sys_enter_execve(struct trace_event_raw_sys_enter *ctx)
 		e->__marks |= read_user_bytes(e->first.data, sizeof(e->first.data), &e->first.length, filename, 16,
 					      TRUNCATED_EXECUTED_FIRST, FAULTED_EXECUTED_FIRST) << 4;
 		length = sizeof(e->first.length) + e->first.length;
-		output(e, offsetof(struct executed_event, first) + length, sizeof(*e), RING_FULL_EXECUTED);
+		if (taken) {
+			output(e, offsetof(struct executed_event, first) + length, sizeof(*e), RING_FULL_EXECUTED);
+			give_back(taken);
+		} else {
+			submit(e, sizeof(*e));
+		}
 	} else {
-		count(SAMPLED_EXECUTED);
+		count(weight ? RING_FULL_EXECUTED : SAMPLED_EXECUTED);
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ebpfrun.door import Driver, Order
+from ebpfrun.errors import DriverError
 from ebpfrun.tracer import Tracer
 from properties import examples
 
@@ -94,6 +95,23 @@ def test_many_of_the_least_length(driver: Driver) -> None:
     buffer = bytearray(len(data))
     assert [order.take(ALL, buffer) for _ in range(3)] == [len(data), len(data), 0]
     assert buffer == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        record(0, 5, 1)[:-8],
+        record(0, 5, 1) + bytes(8),
+        struct.pack("=IIQ", 7, 0, 0),
+        struct.pack("=IIQ", 1 << 31, 0, 0),
+        struct.pack("=IIHHI", 8, 0, 3, 1, 0),
+    ],
+    ids=["cut", "more behind it", "shorter than any", "longer than all", "of no event"],
+)
+def test_what_is_no_record_is_refused(driver: Driver, data: bytes) -> None:
+    order = Order(driver, TIMES)
+    with pytest.raises(DriverError, match="Bad message"):
+        order.put(record(2, 3, 0) + data)
 
 
 @pytest.fixture

@@ -102,6 +102,16 @@ def test_more_than_a_page_holds_comes_in_several_batches(artefact: Make, child: 
         assert len(rest) == 20001 - len(first)
 
 
+def test_memory_for_less_than_one_record_is_refused_and_nothing_is_lost(artefact: Make, child: Child) -> None:
+    with Tracer(str(artefact(one("on_getppid"))), filters={"pid": child.pid}) as tracer:
+        child.call(2)
+        assert tracer._object
+        with pytest.raises(DriverError, match="Message too long"):
+            tracer._object.drain(bytearray(_RECORD.size - 1), 0)
+        assert tracer._object.drain(bytearray(_RECORD.size), 0) == _RECORD.size
+        assert records(tracer) == [(child.pid, 8)]
+
+
 def test_what_finds_no_room_is_counted_and_the_ring_goes_on_afterwards(artefact: Make, child: Child) -> None:
     with Tracer(str(artefact(one("on_getppid"))), filters={"pid": child.pid}, ring=4096) as tracer:
         child.call(1000)

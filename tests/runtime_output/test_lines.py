@@ -88,7 +88,8 @@ def value(draw: Any, type: str) -> bytes:
         return struct.pack("=" + code, draw(st.one_of(few, st.integers(-limit, limit - 1), st.just(limit - 1))))
     if type in ("u64", "i64", "hex", "u32"):
         bits = 8 * size_of(type)
-        number: int = draw(st.integers(0, bits).flatmap(lambda b: st.integers(0, 2**b - 1)))
+        tens = st.tuples(st.sampled_from([n for n in range(20) if 10**n < 2**bits]), st.sampled_from([-1, 0])).map(lambda t: 10 ** t[0] + t[1])
+        number: int = draw(tens | st.integers(0, bits).flatmap(lambda b: st.integers(0, 2**b - 1)))
         return number.to_bytes(bits // 8, sys.byteorder)
     return bytes(draw(st.binary(min_size=size_of(type), max_size=size_of(type))))
 

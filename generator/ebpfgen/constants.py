@@ -18,7 +18,6 @@ _ETHERTYPES = {
     "ETH_P_IPV6": 0x86DD,
     "ETH_P_ALL": 0x0003,
 }
-_OPEN_EXTRA = {"O_LARGEFILE": 0o100000, "O_NOATIME": 0o1000000, "O_TMPFILE": 0o20200000, "O_PATH": 0o10000000}
 
 
 def header_constant(name: str) -> int | None:
@@ -43,8 +42,11 @@ def _other_constants() -> dict[str, int]:
     table = _ETHERTYPES | {name: number for number, name in errno.errorcode.items()}
     table |= {s.name: int(s) for s in signal.Signals}
     table |= {name: value for name, value in vars(os).items() if name.startswith("O_") and isinstance(value, int)}
-    table |= {name: value for name, value in vars(stat).items() if name.startswith("S_IF") and isinstance(value, int)}
-    return {**_OPEN_EXTRA, **table, "S_IFMT": stat.S_IFMT(0o777777)}
+    types = {name: value for name, value in vars(stat).items() if name.startswith("S_IF") and isinstance(value, int)}
+    table |= {name: value for name, value in types.items() if value}  # 0 are those of other systems
+    # The kernel's own word goes before that of the C library, which calls O_LARGEFILE 0 and has its calls set it.
+    table |= {name: value for value, name in flags("open", os.uname().machine).items() if name.startswith("O_")}
+    return {**table, "S_IFMT": stat.S_IFMT(0o777777)}
 
 
 def flags(word: str, machine: str) -> dict[int, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,32 @@ def test_names(type: str, value: Any, name: str | int) -> None:
     assert namer is not None
     assert namer(value) == name
     assert json.loads(json_text(type, NAMES)(value)) == name
+
+
+PROTOCOLS = {
+    "ETH_P_IP": "IPv4", "ETH_P_ARP": "ARP", "ETH_P_RARP": "RARP", "ETH_P_8021Q": "VLAN", "ETH_P_IPV6": "IPv6", "ETH_P_SLOW": "LACP",
+    "ETH_P_MPLS_UC": "MPLS", "ETH_P_PPP_DISC": "PPPoE", "ETH_P_PPP_SES": "PPPoE", "ETH_P_PAE": "EAPOL", "ETH_P_8021AD": "802.1ad",
+    "ETH_P_LLDP": "LLDP", "ETH_P_MACSEC": "MACsec", "ETH_P_1588": "PTP",
+    "IPPROTO_IP": "HOPOPT", "IPPROTO_ICMP": "ICMP", "IPPROTO_IGMP": "IGMP", "IPPROTO_IPIP": "IPIP", "IPPROTO_TCP": "TCP",
+    "IPPROTO_UDP": "UDP", "IPPROTO_DCCP": "DCCP", "IPPROTO_IPV6": "IPv6-in-IP", "IPPROTO_ROUTING": "IPv6-Route",
+    "IPPROTO_FRAGMENT": "IPv6-Frag", "IPPROTO_GRE": "GRE", "IPPROTO_ESP": "ESP", "IPPROTO_AH": "AH", "IPPROTO_ICMPV6": "ICMPv6",
+    "IPPROTO_NONE": "IPv6-NoNxt", "IPPROTO_DSTOPTS": "IPv6-Opts", "IPPROTO_PIM": "PIM", "IPPROTO_SCTP": "SCTP",
+    "IPPROTO_UDPLITE": "UDPLite", "IPPROTO_ETHERNET": "Ethernet-in-IP",
+}  # fmt: skip
+
+
+def test_protocols_have_the_kernels_numbers() -> None:
+    """As a compiler finds them in the kernel's own headers."""
+    namer = NAMES.of("protocol")
+    assert namer
+    numbers: dict[str | int, list[int]] = {}
+    for number in range(1 << 16):
+        numbers.setdefault(namer(number), []).append(number)
+    text = "".join(f"#include <linux/{header}.h>\n" for header in ("if_ether", "in", "in6"))
+    for macro, name in PROTOCOLS.items():
+        text += f'_Static_assert({" || ".join(f"{macro} == {number}" for number in numbers[name])}, "");\n'
+    done = subprocess.run([shutil.which("clang-19") or "clang", "-fsyntax-only", "-x", "c", "-"], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_error_of_the_c_library_has_its_name() -> None:

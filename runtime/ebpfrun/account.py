@@ -62,12 +62,6 @@ class Account(NamedTuple):
     events: tuple[EventAccount, ...]
     others: Counts
 
-    @property
-    def lost(self) -> bool:
-        """Whether any event or state was lost."""
-        losses = any(e.ring_full or any(sum(s[2:]) for s in e.sinks) for e in self.events)
-        return losses or any(n for (kind, _), n in self.others.items() if kind in ("map_full", "nested", "missed"))
-
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {

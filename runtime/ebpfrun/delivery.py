@@ -76,10 +76,6 @@ class Fate(NamedTuple):
     failed: Counter[int]
     given_up: Counter[int]
 
-    @property
-    def lost(self) -> Counter[int]:
-        return self.dropped + self.failed + self.given_up
-
 
 class Delivery:
     """``label`` is what people call the sink. ``say`` is told what they should know at once; ``changed`` is called when the sink

@@ -393,9 +393,9 @@ def test_a_field_of_another_size_is_read_wrong_in_a_process_s_memory() -> None:
 
 def test_a_tracepoint_without_types_is_read_at_fixed_places() -> None:
     class Untyped(MadeSource):
-        def __init__(self, at: int) -> None:
+        def __init__(self, at: int, name: str = "id") -> None:
             super().__init__()
-            self.formats["heat:trip"] = format_file("trip", ("int id", at, 4, 1))
+            self.formats["heat:trip"] = format_file("trip", (f"int {name}", at, 4, 1))
 
     text = "events: {e: {fields: {id: i32}}}\nprobes: [{on: 'tracepoint:heat:trip', emit: e, with: {id: args.id}}]\n"
     ringbuf = [Untyped(8), Untyped(12)]
@@ -405,16 +405,22 @@ def test_a_tracepoint_without_types_is_read_at_fixed_places() -> None:
         "args.id of tracepoint:heat:trip has 4 bytes at 12 in the record, the program reads 4 at 8"
     ]
     assert not found.attaches
+    found = outcome(text, Untyped(8, "ids"), ringbuf[0])
+    (lack,) = found.points[0].lacks
+    assert (lack.code, lack.thing) == ("no_argument", "args.id of tracepoint:heat:trip")
+    assert (lack.why, lack.seek()) == ("no args.id of tracepoint:heat:trip", ("ids",))
+    assert not found.attaches
 
 
 def test_a_constant_of_another_value() -> None:
-    def kernel(value: int) -> Other:
+    def kernel(value: int, name: str = "TASK_DONE") -> Other:
         make = task_kernel(("code", 4))
-        make.enum("task_codes", ("TASK_DONE", value))
+        make.enum("task_codes", (name, value))
         return Other().retyped(make)
 
     text = ARGUMENT.replace("KIND", "tp_btf").replace("with:", "if: args.code == TASK_DONE, with:")
     assert outcome(text, kernel(3), kernel(3)).runs
+    assert codes(outcome(text, kernel(3, "TASK_OVER"), kernel(3))) == []
     found = outcome(text, kernel(4), kernel(3))
     assert [lack.why for point in found.points for lack in point.lacks] == ["TASK_DONE is 4 here, 3 where the artefact is built"]
 

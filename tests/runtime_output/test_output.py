@@ -152,6 +152,22 @@ def test_a_failing_sink_is_closed_and_the_others_go_on() -> None:
     assert (memory.closed, fails.closed) == (True, 1)
 
 
+def test_each_failure_is_told_once() -> None:
+    into, _, err = output([Fails(0), Fails(1), Memory()])
+    for _ in range(3):
+        send(into, open_record())
+    assert err.getvalue().count("the other sinks go on") == 1  # both are called the same
+    into.close()
+
+
+def test_a_recording_without_its_end_has_no_account() -> None:
+    into, out, err = output(["jsonl:-,losses=yes"])
+    send(into, open_record(), open_record())
+    into.finish_replay(None)
+    assert len(out.getvalue().splitlines()) == 2
+    assert err.getvalue().splitlines()[1:] == ["  open: 2 replayed", "  exec: 0 replayed"]
+
+
 def test_without_a_sink_left_it_is_done() -> None:
     into, _, err = output(["jsonl:/dev/full,retry=0"])
     assert not over(into)

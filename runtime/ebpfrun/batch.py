@@ -11,6 +11,7 @@ that one still looks at is not used again before the array is gone: an old array
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from . import extras
 from .decode import TEXTS, Run, numpy_kind, word
@@ -76,7 +77,7 @@ class Batch:
     __slots__ = ("_decoded", "_length", "_loan", "_records", "account", "counts", "readings")
 
     def __init__(
-        self, records: Records, loan: Loan, length: int, counts: dict[int, int], readings: Sequence[Reading] = ()
+        self, records: Records, loan: Loan, length: int, counts: Mapping[int, int], readings: Sequence[Reading] = ()
     ) -> None:
         """The first ``length`` bytes of what is lent. ``counts``: how many records of which event (by id); ``readings`` come
         after the events."""
@@ -84,7 +85,7 @@ class Batch:
         self._loan = loan
         self._length = length
         self._decoded = _Decoded()
-        self.counts = counts
+        self.counts = MappingProxyType(counts) if isinstance(counts, dict) else counts  # shared: no sink may change it
         self.readings = readings
         self.account: Account | None = None
         """What became of every event until now: with the readings of an interval, for sinks that want it."""

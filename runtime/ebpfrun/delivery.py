@@ -164,6 +164,8 @@ class Delivery:
     def join(self, asked: Callable[[], bool] = lambda: True) -> None:
         """Waits for the end, as long as the sink goes on taking; then what it did not take is given up and counted. ``asked``:
         whether the run was asked to end."""
+        if self._given_up:
+            return
         if not self._wait(lambda: self._ended.wait(_STEP), asked):
             self._give_up()
         elif self._thread is not None:
@@ -237,7 +239,7 @@ class Delivery:
         finally:
             with self._lock:
                 self._writing = None
-                stored, self._stored = Counter(batch.counts if taken else self._stored), {}
+                stored, self._stored = Counter(batch.counts if taken else self._stored) & Counter(batch.counts), {}
                 if not self._given_up:
                     self.fate.taken.update(stored)
                     self.fate.failed.update(Counter(batch.counts) - stored)
@@ -295,10 +297,11 @@ class Delivery:
         self._changed()
 
     def _take_back(self, error: SinkError) -> None:
-        """Events that the sink had taken, but which its target does not have."""
+        """Events that the sink had taken, but which its target does not have: no more than it took, whatever it says."""
         with self._lock:
-            self.fate.taken.subtract(error.lost)
-            self.fate.failed.update(error.lost)
+            lost = {id: min(count, self.fate.taken[id]) for id, count in error.lost.items() if count > 0}
+            self.fate.taken.subtract(lost)
+            self.fate.failed.update(lost)
 
     def _fail_the_rest(self) -> None:
         """Only after a crash there is a rest."""

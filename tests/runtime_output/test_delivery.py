@@ -239,6 +239,75 @@ def test_readings_without_room_or_given_up_are_counted(monkeypatch: pytest.Monke
     assert delivery.readings_lost == 7
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt], ids=lambda e: e.__name__)
+def test_a_sink_that_breaks_between_batches(error: type[BaseException]) -> None:
+    """In a flush that comes when time is up: who waits for what was written is not kept waiting for ever."""
+
+    class Flushes(Memory):
+        def flush(self) -> None:
+            raise error
+
+    delivery = deliver(Flushes(), flush=0.001)
+    put(delivery, 1)
+    thread = delivery._thread
+    assert thread
+    thread.join()
+    delivery.wait()
+    put(delivery, 2)
+    delivery.wait()
+    delivery.end()
+    delivery.join()
+    assert isinstance(delivery.crashed, SinkCrashed) and isinstance(delivery.crashed.error, error)
+    assert (delivery.fate.taken[0], delivery.fate.failed[0]) == (1, 1)
+
+
+def test_a_sink_that_stands_still_in_its_close_is_left_though_nothing_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_module, "_PATIENCE", 0.0)
+    closed = threading.Event()
+
+    class Closes(Memory):
+        def close(self) -> None:
+            closed.wait()
+
+    said = list[str]()
+    delivery = deliver(Closes(), said)
+    for _ in range(2):
+        delivery.end()
+        delivery.join()
+    assert said == ["sink it: took nothing for 0 s and is given up"]
+    closed.set()
+    thread = delivery._thread
+    assert thread
+    thread.join()
+
+
+def test_a_sink_lost_no_more_than_it_took() -> None:
+    """Whatever a third party's says of it."""
+
+    class Lies(Memory):
+        def write(self, batch: Batch) -> None:
+            if self.events:
+                error = SinkError("lies", "here", OSError(errno.EIO, "no"), lost={0: 7, 9: 1, 1: -3})
+                error.stored = {0: 5, 9: 2}
+                raise error
+            super().write(batch)
+
+    delivery = deliver(Lies(), retry=0.0)
+    put(delivery, 1, 2)
+    delivery.end()
+    delivery.join()
+    assert (delivery.fate.taken[0], delivery.fate.failed[0]) == (1, 1)
+    assert delivery.fate.taken.total() == delivery.fate.failed.total() == 1
+
+
+def test_a_sink_can_change_nothing_for_others() -> None:
+    with batch(1) as one:
+        with pytest.raises(TypeError):
+            one.counts[0] = 7  # type: ignore[index]
+        with pytest.raises(TypeError):
+            one.data[:] = bytes(len(one.data))
+
+
 def test_a_flush_is_due_once_in_its_time() -> None:
     class Flushes(Memory):
         flushed = 0

@@ -39,7 +39,9 @@ def test_it_passes_the_public_suite(installed: Path) -> None:
         ("tally:out", "Tally"),
         ("tally:out,titel=x", "there is no option 'titel'; did you mean title?"),
         ("tely:out", "did you mean tally?"),
-        ("broken:out", "ebpfrun_tally:Missing can't be loaded"),
+        ("broken:out", "ebpfrun_tally:Missing can't be loaded: AttributeError: "),
+        ("exits:out", "sink exits:out: SystemExit: 0; a bug of that sink"),
+        ("nothing:out", "sink nothing:out: TypeError: expected a sink, its package gave object, which has no write, no flush, no close; a bug"),
         ("tally:/nowhere/out", "sink tally: /nowhere/out: No such file or directory"),
     ],
 )

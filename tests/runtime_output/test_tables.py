@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from ebpfrun.render import plain
 from ebpfrun.sinks import Context, Sink, SinkError, gather, open_sink
 from ebpfrun.sinks.conformance import batch, context, names
 from ebpfrun.sinks.sqlite import _Rows
+from ebpfrun.sinks.words import parse
 from properties import examples
 
 from .conftest import LATENCY, OPEN, OPENS, Library, Maps, exec_record, latency_entry, manifest, open_record, opens_entry
@@ -396,3 +398,30 @@ def stored(type: str, value: Any) -> Any:
             return json.dumps(value, ensure_ascii=False)
     name = plain(type, NAMES)
     return value if name is None else name(value)
+
+
+@pytest.mark.parametrize("words", ["jsonl:{}.jsonl", "csv:{}.csv", "parquet:{}.parquet", "arrow:{}.arrow", "sqlite:{}.db", "duckdb:{}.duckdb"])
+@pytest.mark.parametrize("name", [":memory:", "md:x", "a%d{}?b=c#d", "file:x?mode=ro", os.fsdecode(b"not\xffUTF-8")], ids=ascii)
+def test_any_name_is_one_of_a_file(words: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of a database in memory, whose rows nobody would see, nor of code to be loaded from the network."""
+    monkeypatch.chdir(tmp_path)
+    kind, _, suffix = words.rpartition("{}")
+    suffix = "" if suffix in (".db", ".duckdb") else suffix
+    try:
+        sink = open_sink(f"{kind}{name}{suffix}", context(several=False))
+    except SinkError as error:
+        assert kind == "duckdb:" and "\udcff" in name and "DuckDB takes names in UTF-8 only" in str(error)
+        return
+    sink.write(batch(names("a"), several=False))
+    sink.close()
+    assert [p.name for p in tmp_path.iterdir()] == [f"{name.replace('{}', 'name') if kind[0] in 'cpa' else name}{suffix}"]
+
+
+def test_a_label_can_be_stored_whatever_the_target() -> None:
+    assert parse(os.fsdecode(b"jsonl:a\xff\xc3\xa9")).label == "jsonl:a\\xffé"
+
+
+def test_duckdb_loads_no_code_for_a_file_of_sqlite(tmp_path: Path) -> None:
+    opened(f"sqlite:{tmp_path}/x").close()
+    with pytest.raises(SinkError, match="a database of SQLite, not of DuckDB"):
+        opened(f"duckdb:{tmp_path}/x")

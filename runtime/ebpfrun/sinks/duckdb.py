@@ -8,6 +8,7 @@ have the same columns.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 
 from ebpfrun import arrow, extras
@@ -20,6 +21,10 @@ from . import losses, tables
 from .base import STDOUT, Context, SinkError
 from .gather import Gather
 from .words import Words
+
+_CONFIG = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""A name like ``md:x``, or a file of SQLite, would make it load code from the network, with our privileges."""
+_SQLITE = b"SQLite format 3"  # what its files begin with
 
 
 class DuckDb:
@@ -36,7 +41,7 @@ class DuckDb:
         self._gather = Gather(context.manifest)
         self._db: Any = None
         try:
-            self._db = self._duckdb.connect(words.target, config={"threads": 1})
+            self._db = self._duckdb.connect(_path(words), config=_CONFIG)
             # DuckDB 2 reads a file of other data into a database in memory, whose rows would be lost.
             place = "select path from duckdb_databases() where database_name = current_database()"
             if self._db.execute(place).fetchone() == (None,):
@@ -125,6 +130,21 @@ class DuckDb:
         db, self._db = self._db, None
         if db is not None:
             db.close()
+
+
+def _path(words: Words) -> str:
+    """In a form that DuckDB takes for a file's name, whatever it is: not for ``:memory:`` or a URL."""
+    try:
+        words.target.encode()
+        if os.path.isfile(words.target):
+            with open(words.target, "rb") as file:
+                if file.read(len(_SQLITE)) == _SQLITE:
+                    raise OSError(errno.EINVAL, "a database of SQLite, not of DuckDB")
+    except UnicodeEncodeError:
+        raise SinkError(words.name, words.target, OSError(errno.EILSEQ, "DuckDB takes names in UTF-8 only")) from None
+    except OSError as error:
+        raise SinkError(words.name, words.target, error) from None
+    return os.path.abspath(words.target)
 
 
 def _is_duration(field: Any) -> bool:

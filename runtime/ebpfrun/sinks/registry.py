@@ -104,8 +104,8 @@ def _made(maker: Maker, words: Words, context: Context) -> Sink:
     except (Exception, SystemExit) as error:
         raise SinkCrashed(words.label, error) from error
     if missing := [method for method in ("write", "flush", "close") if not callable(getattr(sink, method, None))]:
-        what = f"a {type(sink).__name__} that has no {' and no '.join(missing)}"
-        raise SinkCrashed(words.label, TypeError(f"expected a sink, its package gave {what}"))
+        what = f"expected a sink, its package gave {type(sink).__name__}, which has no {', no '.join(missing)}"
+        raise SinkCrashed(words.label, TypeError(what))
     return sink
 
 
@@ -119,7 +119,8 @@ def _registered(words: Words) -> Maker:
             try:
                 maker: Maker = point.load()
             except (Exception, SystemExit) as error:  # whatever another package's import may raise
-                raise MachineError(f"sink {words.name}: {point.value} can't be loaded: {error}") from error
+                why = f"{type(error).__name__}: {error}"
+                raise MachineError(f"sink {words.name}: {point.value} can't be loaded: {why}") from error
             return maker
     names = [*NAMES, *sorted({point.name for point in found})]
     raise UsageError(f"--sink {words.label}: there is no sink {words.name!r}; {_hint(words.name, names, 'sinks are ')}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import os
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -56,8 +57,8 @@ class Sqlite:
         self._guarded(lambda: self._open(context))
 
     def _open(self, context: Context) -> None:
-        # Of its own thread, not of the one that opened it.
-        self._db = self._sqlite.connect(self._words.target, isolation_level=None, check_same_thread=False)
+        # Of its own thread, not of the one that opened it. A whole path: `:memory:` is a file like others.
+        self._db = self._sqlite.connect(os.path.abspath(self._words.target), isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode = wal", "synchronous = normal", "cache_size = -2048"):
             self._db.execute(f"pragma {pragma}")
         for event in context.manifest.events:

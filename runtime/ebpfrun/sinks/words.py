@@ -31,8 +31,8 @@ class Words(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What people call it."""
-        return self.name if self.target == STDOUT else f"{self.name}:{self.target}"
+        """What people call it, in characters that any sink can store."""
+        return self.name if self.target == STDOUT else f"{self.name}:{os.fsencode(self.target).decode(errors='backslashreplace')}"
 
     def value(self, key: str, read: Callable[[str], T], default: T) -> T:
         """An option's value; ``read`` raises ValueError for what it can't be."""

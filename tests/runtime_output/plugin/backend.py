@@ -10,7 +10,8 @@ _INFO = "ebpfrun_tally-1.0.dist-info"
 _FILES = {
     "METADATA": "Metadata-Version: 2.1\nName: ebpfrun-tally\nVersion: 1.0\n",
     "WHEEL": "Wheel-Version: 1.0\nGenerator: backend\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    "entry_points.txt": "[ebpfrun.sinks]\ntally = ebpfrun_tally:Tally\nbroken = ebpfrun_tally:Missing\n",
+    "entry_points.txt": "[ebpfrun.sinks]\ntally = ebpfrun_tally:Tally\nbroken = ebpfrun_tally:Missing\n"
+    "exits = ebpfrun_tally:exits\nnothing = ebpfrun_tally:nothing\n",
 }
 
 

@@ -175,6 +175,28 @@ def test_where_nothing_can_be_recorded(target: str, error: type[Exception], word
         few("opensnoop", Path(target))
 
 
+def test_only_files_are_recorded_into_and_by_one_at_a_time(tmp_path: Path) -> None:
+    """A pipe without a reader is refused too, and not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    for target, words in ((tmp_path / "pipe", "No such device or address"), (Path("/dev/null"), "expected a file to record into")):
+        with pytest.raises(SinkError, match=words):
+            few("opensnoop", target)
+    recorder = few("opensnoop", tmp_path / "one.rec")
+    with pytest.raises(SinkError, match="another run or another sink is writing it"):
+        few("opensnoop", tmp_path / "one.rec")
+    recorder.close()
+
+
+def test_the_account_goes_into_no_other_file(tmp_path: Path) -> None:
+    recorder = few("opensnoop", tmp_path / "a.rec")
+    recorder.close()
+    (tmp_path / "a.rec").rename(tmp_path / "b.rec")
+    (tmp_path / "a.rec").write_text("a stranger's")
+    with pytest.raises(SinkError, match="another file is there now"):
+        recorder.end(End(1.0, {("produced", "open"): 14}, {}))
+    assert (tmp_path / "a.rec").read_text() == "a stranger's"
+
+
 def test_the_clock_is_set_in_the_middle(tmp_path: Path) -> None:
     """Times follow it, in every sink of a replay as they did live; lines and tables alike."""
     with Recording(str(Path(__file__).parent / "fixtures" / "opensnoop.rec")) as source:

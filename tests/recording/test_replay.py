@@ -143,6 +143,12 @@ def test_what_is_no_recording(content: bytes | None, words: str, tmp_path: Path,
     assert words in capsys.readouterr().err
 
 
+def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert replay(tmp_path / "pipe", "--sink", f"jsonl:{tmp_path / 'out'}") == 3
+    assert "expected a file; what comes through a pipe has to be put into one first" in capsys.readouterr().err
+
+
 def test_a_recording_cut_anywhere_gives_what_is_whole(tmp_path: Path) -> None:
     whole = recording("opensnoop").read_bytes()
     ends = parts(recording("opensnoop"))

@@ -6,6 +6,8 @@ damaged is left out and kept in ``damage``; never guesses what it was.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 
 from ebpfrun.account import End
@@ -34,6 +36,8 @@ class Recording:
         self.damage: list[Damage] = []
         self.end: End | None = None
         try:
+            if stat.S_ISFIFO(os.stat(path).st_mode):
+                raise RecordingError(f"{path}: expected a file; what comes through a pipe has to be put into one first")
             self._file: Any = open(path, "rb")  # noqa: SIM115 - closed by close
         except OSError as error:
             raise RecordingError(f"{path}: {error.strerror}") from None

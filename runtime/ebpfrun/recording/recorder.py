@@ -6,7 +6,9 @@ recording that can be read up to there. Names that only this machine knows are l
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 
 from ebpfrun.account import End
@@ -15,7 +17,7 @@ from ebpfrun.decode import word
 from ebpfrun.errors import ClosedError, UsageError
 from ebpfrun.lean import Any
 from ebpfrun.records import Records
-from ebpfrun.sinks.base import SinkError, take_back
+from ebpfrun.sinks.base import SinkError, lock, take_back
 from ebpfrun.sinks.words import Words, parse
 
 from . import chunks, contents
@@ -42,7 +44,8 @@ class Recorder:
         self._offset = records.offset
         about = contents.about(records.manifest, records.offset, manifest)
         try:
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            self._fd = _emptied(self.path)
+            self._file = os.fstat(self._fd)
         except OSError as error:
             raise SinkError(SINK, self.path, error) from None
         self._write(chunks.head() + self._chunk(contents.ABOUT, about), self._number)
@@ -83,10 +86,12 @@ class Recorder:
         """The last chunk, when everything is counted."""
         self.close()
         try:
-            self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise SinkError(SINK, self.path, error) from None
         try:
+            if not os.path.samestat(self._file, os.fstat(self._fd)):
+                raise SinkError(SINK, self.path, OSError(errno.ENOENT, "another file is there now; the account can't be added"))
             self._write(self._chunk(contents.ACCOUNT, contents.account(account)), self._number)
         finally:
             self.close()
@@ -128,6 +133,20 @@ class Recorder:
             for i, slot in enumerate(slots):
                 if word(slot.type) in contents.MACHINES:
                     yield from ((slot.type, value) for value in {sample.labels[i] for sample in reading.samples})
+
+
+def _emptied(path: str) -> int:
+    """A file, ours alone. A pipe would wait for its reader, and nothing can be put behind what went through it."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "expected a file to record into")
+        lock(fd)
+        os.ftruncate(fd, 0)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _compressed(words: Words) -> bool:

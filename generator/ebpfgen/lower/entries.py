@@ -114,16 +114,16 @@ class Entries(Builtins):
         self.block(f"if (!{name})", [self.exit])
         return name
 
-    def taken_map(self, layout: StructLayout) -> str:
-        """The same for programs that can interrupt one another: an entry is one program's, from ``take`` to ``give_back``."""
-        name = taken_name(layout.name)
-        self.whole.taken[name] = layout
-        return name
-
     def scratch_map(self, layout: StructLayout) -> str:
         """The name of the map with one such record for each CPU."""
         name = scratch_name(layout.name)
         self.whole.scratch[name] = layout
+        return name
+
+    def taken_map(self, layout: StructLayout) -> str:
+        """The same for programs that can interrupt one another: an entry is one program's, from ``take`` to ``give_back``."""
+        name = taken_name(layout.name)
+        self.whole.taken[name] = layout
         return name
 
     def entry(self, name: str, keys: tuple[ir.Expr, ...]) -> str:
